@@ -1,0 +1,1 @@
+//! The search language: words, phrases, `field:value`, ranges, and `AND`, `OR`, `NOT`.

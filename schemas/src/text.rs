@@ -1,0 +1,1 @@
+//! Report texts of CPAN-Reporter, CPANPLUS and cpanm-reporter, cut into what they say.
