@@ -1,1 +1,36 @@
-//! x
+//! The life of a report.
+//!
+//! The files are named in the order it happens:
+//!
+//! 1. A door (in the `api` crate) has checked a submission; [`identify`] tells whose it is.
+//! 2. [`accept`] commits submissions that arrive together together, with one fsync and one job. A 202 may be sent.
+//! 3. [`queue`] hands the job to a [`worker`].
+//! 4. [`process`] reads the extracts and, in one transaction, replaces the old ones, moves every count by the signed
+//!    difference and gives each changed row its change number.
+//! 5. [`catch_up`] puts the changed rows into the document [`index`]: searchable.
+//! 6. [`events`] tells those who wait in this process that something is new.
+//!
+//! 7. [`readers`] give what is known, and [`search`] finds it.
+//!
+//! [`rebuild`] runs steps 4 and 5 again over what is stored. No step calls another: they meet through a stored row or
+//! a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
+//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
+
+pub mod accept;
+pub mod bodies;
+pub mod catch_up;
+pub mod clock;
+pub mod difference;
+pub mod events;
+pub mod identify;
+pub mod index;
+pub mod measures;
+pub mod process;
+pub mod queue;
+pub mod readers;
+pub mod rebuild;
+pub mod search;
+pub mod store;
+pub mod submission;
+pub mod tokens;
+pub mod worker;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::grade::Grade;
@@ -12,20 +12,37 @@ use crate::ids::ReportId;
 use crate::problem::Fault;
 
 mod checks;
+pub(crate) mod moment;
+mod nesting;
+mod object;
+mod rules;
+mod shape;
+mod tree;
+mod validator;
+
+pub(crate) use checks::json;
+pub(crate) use object::Object;
+pub(crate) use rules::broken;
+pub use validator::{content_type_v3, faults_v3};
+
+/// Deepest nesting of arrays and objects that is read.
+pub const DEEPEST: usize = 64;
 
 /// A report in the current shape. Fields it does not know are kept in the stored bytes, not here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub id: Option<ReportId>,
     /// When the tester's machine says it was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "moment::present", skip_serializing_if = "Option::is_none")]
     pub created: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "object::required")]
     pub reporter: Reporter,
+    #[serde(deserialize_with = "object::required")]
     pub environment: Environment,
+    #[serde(deserialize_with = "object::required")]
     pub distribution: Distribution,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prerequisites: Vec<Prerequisite>,
+    #[serde(deserialize_with = "object::required")]
     pub result: Outcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<Value>,
@@ -34,7 +51,7 @@ pub struct Report {
 /// Who made the report, as the report itself says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reporter {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub email: String,
 }
@@ -42,11 +59,13 @@ pub struct Reporter {
 /// The platform it was made on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "object::required")]
     pub language: LanguageUsed,
+    #[serde(deserialize_with = "object::required")]
     pub system: System,
 }
 
@@ -57,28 +76,28 @@ pub struct LanguageUsed {
     pub name: String,
     pub version: String,
     pub archname: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub commit_id: Option<String>,
     /// Values of `perl -V`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub variables: Option<BTreeMap<String, Value>>,
     /// Some clients put the toolchain here; tolerated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<BTreeMap<String, Value>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub implementation: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::present", skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
 }
 
 /// Virtual machine below a Raku implementation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backend {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 
@@ -86,20 +105,20 @@ pub struct Backend {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct System {
     pub osname: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub osversion: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub cpu_count: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub cpu_type: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub cpu_description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub filesystem: Option<String>,
     /// Environment variables.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub variables: Option<BTreeMap<String, Value>>,
 }
 
@@ -109,8 +128,11 @@ pub struct Distribution {
     pub name: String,
     pub version: String,
     /// `AUTHOR/Archive-1.0.tar.gz`: the collector's addition, and where a legacy resource goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// What it asks for, and what the tester had (contract §2.1).
+    #[serde(default, deserialize_with = "object::list", skip_serializing_if = "Vec::is_empty")]
+    pub prerequisites: Vec<Prerequisite>,
 }
 
 /// A module the distribution asks for.
@@ -119,7 +141,7 @@ pub struct Prerequisite {
     pub phase: String,
     pub name: String,
     pub need: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub have: Option<String>,
 }
 
@@ -127,19 +149,20 @@ pub struct Prerequisite {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub grade: Grade,
+    #[serde(deserialize_with = "object::required")]
     pub output: Output,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub tests: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub failures: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::present", skip_serializing_if = "Option::is_none")]
     pub todo: Option<Todo>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub warnings: Option<u64>,
     /// Seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub duration: Option<f64>,
 }
 
@@ -153,15 +176,15 @@ pub struct Todo {
 /// What the installation printed, whole or by phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub uncategorized: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub configure: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
 }
 
@@ -177,12 +200,63 @@ impl Report {
         Cow::Owned(present.join("\n\n"))
     }
 
-    /// Reads a v3 report, and tells every fault it has.
-    ///
-    /// `Err` carries at least one fault. JSON that cannot be read at all is one fault with an empty pointer.
-    pub fn parse(bytes: &[u8]) -> Result<Report, Invalid> {
-        checks::parse(bytes)
+    /// The modules the distribution asks for.
+    pub fn prerequisites(&self) -> &[Prerequisite] {
+        &self.distribution.prerequisites
     }
+
+    /// Reads a report, or tells every fault it has.
+    ///
+    /// A field of assay's own given twice is refused under [`Dialect::V4`]; under [`Dialect::V3`], and in extras and
+    /// maps, the last one wins, as on today's server. Under [`Dialect::V3`] the `id` is left out, because that door
+    /// gives its own (contract §11.2).
+    pub fn parse(bytes: &[u8], dialect: Dialect) -> Result<Report, Invalid> {
+        checks::parse(bytes, dialect)
+    }
+
+    /// The report as readers get it: without its tester's address.
+    pub fn without_addresses(&self) -> Value {
+        let document = serde_json::to_value(self).expect("a report has only string keys and finite numbers");
+        stripped(document)
+    }
+}
+
+/// A submitted body as readers get it: all its extras kept, its tester's address left out, and `id` put in where the
+/// door gave one.
+///
+/// Meant for what [`Report::parse`] accepted; where that would refuse, this may too.
+pub fn without_addresses(bytes: &[u8], dialect: Dialect, id: Option<ReportId>) -> Result<Value, Invalid> {
+    // Escapes that only an unread extra can hold may stop a reader of the whole document; the report itself is told
+    // then, without its extras.
+    let mut document = match serde_json::from_slice(bytes) {
+        Ok(document @ Value::Object(_)) => stripped(document),
+        _ => Report::parse(bytes, dialect)?.without_addresses(),
+    };
+    if let (Some(id), Some(fields)) = (id, document.as_object_mut()) {
+        fields.insert("id".to_owned(), Value::String(id.to_string()));
+    }
+    Ok(document)
+}
+
+fn stripped(mut document: Value) -> Value {
+    if let Some(reporter) = document.get_mut("reporter").and_then(Value::as_object_mut) {
+        reporter.shift_remove("email");
+    }
+    document
+}
+
+/// An optional field that is there must hold its type: `null` is refused, as today's server does.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Whose rules a body must keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `POST /v3/report`: what today's server refuses is refused (contract §2.1).
+    V3,
+    /// `POST /v4/reports`: the same, and the collector's language names `perl` and `raku` are read too.
+    V4,
 }
 
 /// Why bytes are not a report.
@@ -191,7 +265,7 @@ pub enum Invalid {
     /// Not JSON, or nested too deep.
     #[error("the body is not JSON assay reads: {0}")]
     Syntax(String),
-    /// JSON, but not a report.
+    /// JSON, but not a report. At least one fault.
     #[error("the report has {} faults", .0.len())]
     Faults(Vec<Fault>),
 }

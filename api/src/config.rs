@@ -1,0 +1,212 @@
+//! Settings: read from flags, environment and file, checked once at the start, and then only passed on.
+//!
+//! Flags win over the environment, the environment over the file, the file over the defaults. A key that nobody
+//! knows is an error that says where it came from and which key is near. [`keys`] is the table of them all.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use reqwest::Url;
+
+pub mod keys;
+pub mod layers;
+pub mod units;
+
+pub use keys::{Key, Log, Privacy, Reading};
+pub use layers::{Origin, Sources};
+pub use units::{Listen, LogFormat, Secret, Size};
+
+use keys::{Asking, Doors, Node};
+use layers::Layers;
+
+/// The checked settings of a server, and of the commands that work on its data directory.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Holds all state of the embedded profile. Absolute; it need not exist yet.
+    pub data: PathBuf,
+    /// At least one address.
+    pub listen: Vec<Listen>,
+    pub database: Database,
+    pub queue: Queue,
+    pub index: Index,
+    /// Jobs at the same time; 0 holds the queue.
+    pub workers: usize,
+    pub public_url: Option<Url>,
+    pub intake: Intake,
+    pub privacy: Privacy,
+    pub read: Reading,
+    pub log: Log,
+    /// Each setting as it is in force and where it was said, in the order of the manual, secrets masked.
+    pub effective: Vec<Effective>,
+}
+
+/// Where reports are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file. Absolute; it need not exist yet.
+    Sqlite(PathBuf),
+}
+
+/// Where jobs wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// In the same file as the reports.
+    InDatabase,
+}
+
+/// Where documents are searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// A directory of tantivy's. Absolute; it need not exist yet.
+    Directory(PathBuf),
+}
+
+/// Rights and limits at the doors.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// Whether reports are taken without a credential.
+    pub anonymous: bool,
+    /// Longest body, after decompression.
+    pub body_limit: Size,
+    /// Most reports in one commit.
+    pub group_limit: usize,
+    /// Waiting reports beyond which new ones are answered 429.
+    pub queue_limit: usize,
+}
+
+/// How a server is asked by the commands that read and submit.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub url: Url,
+    pub token: Option<Secret>,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
+    /// Where the spool and the bookmarks of imports are kept: `$XDG_STATE_HOME/assay`.
+    pub state: Option<PathBuf>,
+    /// The tester's home, where clients keep their Metabase identity.
+    pub home: Option<PathBuf>,
+}
+
+/// A setting in force.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    pub key: &'static Key,
+    pub value: String,
+    pub origin: Origin,
+}
+
+/// The settings cannot be used; every fault is told, one a line.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration cannot be used")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+/// Reads and checks the settings of a server.
+pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
+    let mut layers = Layers::gather(sources);
+    let node = Node::read(&mut layers);
+    let doors = Doors::read(&mut layers);
+    let privacy = Privacy::read(&mut layers);
+    let read = Reading::read(&mut layers);
+    let log = Log::read(&mut layers);
+    Asking::read(&mut layers);
+
+    let data = data_directory(node.data, &mut layers);
+    let database = database(node.database, &data, &mut layers);
+    let queue = queue(node.queue.as_deref(), &database, &mut layers);
+    let index = index(node.index.as_deref(), &data, &mut layers);
+    let workers = node.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    let anonymous = doors.anonymous.unwrap_or_else(|| node.listen.iter().all(Listen::loopback));
+    layers.derive("workers", workers.to_string());
+    layers.derive("intake.anonymous", anonymous.to_string());
+
+    let Doors { body_limit, group_limit, queue_limit, .. } = doors;
+    Ok(Settings {
+        data,
+        listen: node.listen,
+        database,
+        queue,
+        index,
+        workers,
+        public_url: node.public_url,
+        intake: Intake { anonymous, body_limit, group_limit, queue_limit },
+        privacy,
+        read,
+        log,
+        effective: layers.finish()?,
+    })
+}
+
+/// Reads and checks what the commands need that ask a server. They need no data directory.
+pub fn load_server(sources: &Sources) -> Result<Server, ConfigError> {
+    let mut layers = Layers::gather(sources);
+    let Asking { server, token, timeout } = Asking::read(&mut layers);
+    let state = layers.base_directory("XDG_STATE_HOME", ".local/state").map(|base| base.join("assay"));
+    let home = sources.environment.get("HOME").map(PathBuf::from);
+    layers.finish()?;
+    Ok(Server { url: server, token, timeout, state, home })
+}
+
+fn data_directory(said: Option<PathBuf>, layers: &mut Layers) -> PathBuf {
+    let usual = layers.base_directory("XDG_DATA_HOME", ".local/share").map(|base| base.join("assay"));
+    let data = said.or(usual).unwrap_or_else(|| {
+        layers.fault("data", "neither HOME nor XDG_DATA_HOME is set; say where with --data DIR");
+        PathBuf::new()
+    });
+    layers.derive("data", data.display().to_string());
+    data
+}
+
+fn database(said: Option<String>, data: &std::path::Path, layers: &mut Layers) -> Database {
+    let file = match said.as_deref().map(sqlite_path) {
+        None => data.join("assay.db"),
+        Some(Some(path)) => path,
+        Some(None) => {
+            let hint = "this version has only the embedded profile: expected sqlite://PATH";
+            layers.fault("database", hint);
+            PathBuf::new()
+        }
+    };
+    layers.derive("database", format!("sqlite://{}", file.display()));
+    Database::Sqlite(file)
+}
+
+fn queue(said: Option<&str>, Database::Sqlite(file): &Database, layers: &mut Layers) -> Queue {
+    if said.is_some_and(|said| sqlite_path(said).as_ref() != Some(file)) {
+        let hint = "this version has only the embedded profile: the queue is in the database's own file";
+        layers.fault("queue", hint);
+    }
+    layers.derive("queue", format!("sqlite://{}", file.display()));
+    Queue::InDatabase
+}
+
+fn index(said: Option<&str>, data: &std::path::Path, layers: &mut Layers) -> Index {
+    let directory = match said {
+        None => data.join("index"),
+        Some(said) => std::path::absolute(said).unwrap_or_default(),
+    };
+    if said.is_some_and(|said| said.contains("://")) {
+        layers.fault("index", "this version has only the embedded profile: expected a directory");
+    }
+    layers.derive("index", directory.display().to_string());
+    Index::Directory(directory)
+}
+
+/// The path in `sqlite://PATH`, `sqlite:PATH` or a bare path; `None` for other schemes.
+fn sqlite_path(said: &str) -> Option<PathBuf> {
+    let path = match said.strip_prefix("sqlite:") {
+        Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
+        None => said,
+    };
+    match path.is_empty() || path.contains("://") {
+        true => None,
+        false => std::path::absolute(path).ok(),
+    }
+}

@@ -1,0 +1,230 @@
+//! The table of settings: one place for the manual, the defaults, the environment and the hints.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::layers::Layers;
+use super::units::{Listen, LogFormat, Secret, Size};
+
+/// One setting, as the manual shows it.
+#[derive(Debug)]
+pub struct Key {
+    /// Dotted name: `intake.body_limit`.
+    pub name: &'static str,
+    /// What it is for, as the doc comment of its field.
+    pub manual: &'static str,
+    /// Default as one would write it; empty when it is worked out, see `accepts`.
+    pub default: &'static str,
+    /// Unit and range.
+    pub accepts: &'static str,
+    /// Its own environment variable, beside `ASSAY_SECTION__KEY`.
+    pub variable: Option<&'static str>,
+    /// What of its value is shown to nobody. Such a setting can be given by `<name>_file`.
+    pub secret: Option<Hidden>,
+}
+
+/// The part of a secret setting that is hidden where settings are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    All,
+    /// Only the password in a URL.
+    Password,
+}
+
+impl Key {
+    /// A value of this setting, as it may be shown.
+    pub fn shown(&self, text: &str) -> String {
+        match self.secret {
+            Some(Hidden::All) if !text.is_empty() => "***".to_owned(),
+            Some(Hidden::Password) => without_password(text),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// Declares the settings of one concern: a struct, its table, and how it is read.
+macro_rules! concern {
+    ($(#[$about:meta])* $visibility:vis struct $concern:ident in $section:literal, table $table:ident {
+        $($(#[doc = $line:literal])+
+        $field:ident: $type:ty = $default:literal, $accepts:literal
+            $(, if $fits:expr)? $(, variable $variable:literal)? $(, secret $secret:ident)?;)+
+    }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug)]
+        $visibility struct $concern {
+            $($(#[doc = $line])+ pub $field: $type,)+
+        }
+
+        const $table: &[Key] = &[$(Key {
+            name: concat!($section, stringify!($field)),
+            manual: concat!($($line, "\n"),+),
+            default: $default,
+            accepts: $accepts,
+            variable: concern!(@option $($variable)?),
+            secret: concern!(@hidden $($secret)?),
+        },)+];
+
+        impl $concern {
+            pub fn read(layers: &mut Layers) -> Self {
+                let mut keys = $table.iter();
+                let mut next = || keys.next().expect("the table has a key for each field");
+                $(let $field = layers.value(next(), concern!(@fits $type $(, $fits)?));)+
+                $concern { $($field),+ }
+            }
+        }
+    };
+    (@option) => { None };
+    (@option $variable:literal) => { Some($variable) };
+    (@hidden) => { None };
+    (@hidden $secret:ident) => { Some(Hidden::$secret) };
+    (@fits $type:ty) => { |_: &$type| true };
+    (@fits $type:ty, $fits:expr) => { $fits };
+}
+
+concern! {
+    /// What belongs to this process as a whole, as it was said.
+    pub struct Node in "", table NODE {
+        /// Directory that holds all state of the embedded profile. It is made when missing.
+        data: Option<PathBuf> = "", "a path; by default $XDG_DATA_HOME/assay, or ~/.local/share/assay",
+            variable "ASSAY_DATA";
+        /// Addresses that requests are taken on. Port 0 picks a free one.
+        listen: Vec<Listen> = "127.0.0.1:8080", "HOST:PORT, several in a list or with commas between them",
+            variable "ASSAY_LISTEN";
+        /// Where reports and everything read out of them are stored.
+        database: Option<String> = "", "sqlite://PATH; by default assay.db in the data directory",
+            variable "ASSAY_DATABASE", secret Password;
+        /// Where jobs wait for a worker.
+        queue: Option<String> = "", "by default in the database's own file",
+            variable "ASSAY_QUEUE", secret Password;
+        /// Where documents are put for the search.
+        index: Option<String> = "", "a directory; by default `index` in the data directory",
+            variable "ASSAY_INDEX", secret Password;
+        /// Jobs that are worked on at the same time. 0 holds the queue: reports are accepted and wait.
+        workers: Option<usize> = "", "0 to 1024; by default one for each core",
+            if |workers: &Option<usize>| workers.is_none_or(|workers| workers <= 1024), variable "ASSAY_WORKERS";
+        /// The address that readers see in links, feeds and mails, when it is not the one assay listens on.
+        public_url: Option<Url> = "", "an http or https URL; by default links are relative",
+            variable "ASSAY_PUBLIC_URL";
+    }
+}
+
+concern! {
+    /// Rights and limits at the doors, as they were said.
+    pub struct Doors in "intake.", table INTAKE {
+        /// Whether `POST /v3/report` and `POST /v4/reports` take reports without a credential, as the CPAN Testers
+        /// servers do.
+        anonymous: Option<bool> = "",
+            "true or false; by default true only while every listening address is loopback";
+        /// Longest request body, after decompression. A longer one is answered 413.
+        body_limit: Size = "32 MiB", "a size from 1 KiB to 1 GiB",
+            if |size: &Size| (Size::KIB..=Size::GIB).contains(&size.0);
+        /// Most reports that are committed together, with one sync of the disk and one job.
+        group_limit: usize = "256", "1 to 10000 reports", if |limit: &usize| (1..=10_000).contains(limit);
+        /// Reports accepted and not yet processed beyond which new ones are answered 429 with `Retry-After`.
+        queue_limit: usize = "1000000", "1 report or more", if |limit: &usize| *limit >= 1;
+    }
+}
+
+concern! {
+    /// What is kept from the public.
+    pub struct Privacy in "privacy.", table PRIVACY {
+        /// Whether the answers of the CPAN Testers routes carry testers' e-mail addresses, as that contract shows
+        /// them. Otherwise the name alone is sent.
+        addresses: bool = "false", "true or false";
+    }
+}
+
+concern! {
+    /// Limits of readers.
+    pub struct Reading in "read.", table READ {
+        /// Most rows in one page of a list; a request for more gets this many.
+        page_limit: usize = "1000", "1 to 100000 rows", if |limit: &usize| (1..=100_000).contains(limit);
+        /// Memory for answers that were given lately. 0 keeps none.
+        cache: Size = "64 MiB", "a size from 1 MiB to 64 GiB, or 0",
+            if |size: &Size| size.0 == 0 || (Size::MIB..=64 * Size::GIB).contains(&size.0);
+    }
+}
+
+concern! {
+    /// What is logged, on stderr.
+    pub struct Log in "log.", table LOG {
+        /// `text` for people, `json` for machines: one object a line.
+        format: LogFormat = "text", "text or json";
+        /// Least severity that is logged: one level, or directives such as `info,sqlx=warn`.
+        level: String = "info", "error, warn, info, debug, trace, or directives by module";
+    }
+}
+
+concern! {
+    /// How the commands that ask a server reach it.
+    pub struct Asking in "client.", table CLIENT {
+        /// The server that `submit`, `import` and the reading commands talk to.
+        server: Url = "http://127.0.0.1:8080", "an http or https URL", variable "ASSAY_SERVER";
+        /// Bearer token sent along.
+        token: Option<Secret> = "", "a token issued by `assay token issue`; by default none is sent",
+            variable "ASSAY_TOKEN", secret All;
+        /// Longest wait for one answer.
+        timeout: Duration = "30s", "a duration from 100ms to 1h",
+            if |timeout: &Duration| (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(timeout);
+    }
+}
+
+/// Every setting, in the order of the manual.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    [NODE, INTAKE, PRIVACY, READ, LOG, CLIENT].into_iter().flatten()
+}
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    all().find(|key| key.name == name)
+}
+
+/// The secret setting that `<name>_file` gives.
+pub fn find_by_file(name: &str) -> Option<&'static Key> {
+    find(name.strip_suffix("_file")?).filter(|key| key.secret.is_some())
+}
+
+/// The dotted name that a setting's own environment variable stands for.
+pub fn of_variable(name: &str) -> Option<String> {
+    let own = |name: &str| all().find(|key| key.variable == Some(name)).map(|key| key.name);
+    match own(name) {
+        Some(key) => Some(key.to_owned()),
+        None => own(name.strip_suffix("_FILE")?).map(|key| format!("{key}_file")),
+    }
+}
+
+/// The known name that is the fewest edits away, if it is near enough to be meant.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let distance = |key: &Key| match last(key.name) == last(name) {
+        // The right key in a wrong section, or in none.
+        true => 1,
+        false => edits(key.name, name),
+    };
+    let (distance, key) = all().map(|key| (distance(key), key.name)).min()?;
+    (distance <= name.len() / 2).then_some(key)
+}
+
+/// Letters to insert, remove or replace to turn one text into the other (Levenshtein).
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, letter) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
+        for column in 0..to.len() {
+            let replaced = diagonal + usize::from(to[column] != letter);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+fn without_password(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
+    match url.password().is_some() && url.set_password(Some("***")).is_ok() {
+        true => url.to_string(),
+        false => text.to_owned(),
+    }
+}

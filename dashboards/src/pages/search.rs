@@ -1,0 +1,80 @@
+//! `/search`: reports that match a query, with the places that matched.
+
+use askama::Template;
+use schemas::views::SearchView;
+
+use crate::counts::{Count, GradeMark};
+use crate::frame::{Frame, render};
+use crate::moment::Day;
+use crate::passage::{Marked, Passage, slice};
+use crate::site::Site;
+use crate::tables;
+
+/// What the search page shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchPage {
+    /// As it was typed.
+    pub query: String,
+    pub answer: SearchAnswer,
+}
+
+/// What a query came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SearchAnswer {
+    /// Nothing was asked.
+    Nothing,
+    Found(Box<SearchView>),
+    /// The query cannot be read.
+    Faulty(QueryFault),
+}
+
+/// What is wrong with a query, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryFault {
+    /// A sentence fit to show to who asked.
+    pub detail: String,
+    /// First byte of the query at fault.
+    pub start: usize,
+    /// One past the last byte at fault; the same as `start` when something is missing there.
+    pub end: usize,
+}
+
+/// The page at `/search`.
+pub fn search(site: &Site, page: &SearchPage) -> String {
+    let query = page.query.as_str();
+    let title = if query.is_empty() { "Search".to_owned() } else { format!("Search: {query}") };
+    let mut frame = Frame::new(site, title, "Search test reports.", site.search(query, None)).unlisted();
+    frame.query = query;
+    let (found, fault) = match &page.answer {
+        SearchAnswer::Nothing => (None, None),
+        SearchAnswer::Found(found) => (Some(&**found), None),
+        SearchAnswer::Faulty(fault) => (None, Some(fault)),
+    };
+    frame.freshness = found.map(|found| found.freshness);
+    render(&Search { frame, query, found, fault })
+}
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct Search<'a> {
+    frame: Frame<'a>,
+    query: &'a str,
+    found: Option<&'a SearchView>,
+    fault: Option<&'a QueryFault>,
+}
+
+impl Search<'_> {
+    fn place(&self, fault: &QueryFault) -> [(usize, usize); 1] {
+        [(fault.start, fault.end)]
+    }
+
+    /// Where the fault begins as people count: in characters, from 1.
+    fn character(&self, fault: &QueryFault) -> usize {
+        slice(self.query, 0..fault.start).chars().count() + 1
+    }
+
+    /// Whether something is missing at the end of the query rather than wrong in it.
+    fn at_the_end(&self, fault: &QueryFault) -> bool {
+        fault.start >= self.query.len() || fault.end <= fault.start
+    }
+}

@@ -1,0 +1,140 @@
+//! Step three: changed rows are put into the document index, in batches.
+//!
+//! The index itself knows up to which change number it is complete, in the same commit as its documents. Nothing is
+//! marked in the database, so the two cannot disagree after a crash, and a rebuild is this step from an empty index.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::ids::ReportId;
+use schemas::report::Reporter;
+use schemas::views::ResultView;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::chain;
+use crate::bodies;
+use crate::index::{Document, DocumentIndex, IndexError};
+use crate::process::Process;
+use crate::store::{ResultChange, StoreError, Stored};
+use crate::submission;
+use crate::worker::wait;
+
+/// Rows taken into the index with one commit of it.
+const BATCH: usize = 1000;
+
+/// Time between two commits while little comes in: each has a cost of its own.
+const PACE: Duration = Duration::from_millis(400);
+
+/// Keeps an index in step with the rows.
+pub struct CatchUp {
+    process: Process,
+    index: Arc<dyn DocumentIndex>,
+}
+
+/// Why a batch was not indexed; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    #[error("the rows to index could not be read")]
+    Store(#[from] StoreError),
+    #[error("the batch could not be put into the index")]
+    Index(#[from] IndexError),
+}
+
+impl CatchUp {
+    pub fn new(process: Process, index: Arc<dyn DocumentIndex>) -> Self {
+        CatchUp { process, index }
+    }
+
+    /// Follows the rows until told to stop. An index that fails delays search and nothing else.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut head = self.process.events.head();
+        while !stop.is_cancelled() {
+            match self.step().await {
+                Ok(count) if count == BATCH => {}
+                Ok(_) => {
+                    let changed = head.changed();
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        // Another process may have written, so the wait is bounded.
+                        _ = tokio::time::timeout(Duration::from_secs(2), changed) => wait(&stop, PACE).await,
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "indexing failed; trying again");
+                    wait(&stop, Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    /// Indexes the next batch and tells how many rows were in it.
+    pub async fn step(&self) -> Result<usize, CatchUpError> {
+        let index = Arc::clone(&self.index);
+        let mark = blocking(move || index.mark()).await?;
+        let (rows, head) = self.process.store.result_changes(mark, BATCH).await?;
+        if mark > head {
+            // The rows are younger than the index: the database was begun anew.
+            let index = Arc::clone(&self.index);
+            blocking(move || index.clear()).await?;
+            return Ok(BATCH);
+        }
+        if rows.is_empty() {
+            self.process.measures.indexed.set(head);
+            return Ok(0);
+        }
+        let timer = self.process.measures.index_seconds.start_timer();
+        let present: Vec<i64> = rows.iter().filter(|row| !row.removed).map(|row| row.number).collect();
+        let stored = self.process.store.reports_by_number(&present).await?;
+        let count = rows.len();
+        // With nothing left after these rows, the index is complete up to the head; the numbers between are summaries'.
+        let reached = if count < BATCH { head } else { rows.last().map_or(head, |row| row.change_number) };
+        let index = Arc::clone(&self.index);
+        blocking(move || {
+            let removed = rows.iter().filter(|row| row.removed).map(|row| row.number).collect();
+            index.put(documents(&rows, stored), removed, reached)
+        })
+        .await?;
+        timer.observe_duration();
+        self.process.measures.indexed.set(reached);
+        Ok(count)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, IndexError> {
+    tokio::task::spawn_blocking(work).await.expect("an index does not panic")
+}
+
+fn documents(rows: &[ResultChange], stored: Vec<Stored>) -> Vec<Document> {
+    let mut by_number: std::collections::HashMap<i64, Stored> =
+        stored.into_iter().map(|one| (one.report.number, one)).collect();
+    rows.iter().filter_map(|row| document(row, by_number.remove(&row.number)?)).collect()
+}
+
+/// A row and its text. A body that cannot be read any more leaves the text empty: its fields are still found.
+fn document(row: &ResultChange, stored: Stored) -> Option<Document> {
+    let view: ResultView = serde_json::from_str(&row.document).ok()?;
+    let text = bodies::unpack(&stored.body)
+        .ok()
+        .and_then(|bytes| submission::read(stored.report.door, &bytes, Reporter::default()).ok())
+        .map(|report| report.text().into_owned())
+        .unwrap_or_default();
+    Some(Document {
+        number: row.number,
+        id: ReportId(stored.report.id.0),
+        distribution: view.distribution,
+        version: view.version,
+        author: view.author,
+        tester: view.tester,
+        grade: view.grade,
+        os: view.os,
+        language: view.language,
+        language_version: view.language_version,
+        architecture: view.architecture,
+        reason: view.reason.map(|reason| (reason.code, reason.phase)),
+        received_at: view.received_at,
+        created_at: view.created_at,
+        text,
+    })
+}

@@ -1,0 +1,340 @@
+//! Step two: the accepted reports of a group are read and counted.
+//!
+//! Safe to repeat: a report already counted moves nothing, a corrected one moves the counts by the difference. One
+//! bad report stands alone with its reason; the others of its group go through.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono::{DateTime, Utc};
+use schemas::extract::{self, EXTRACTOR, Extract};
+use schemas::report::Reporter;
+use schemas::views::{ResultView, State};
+
+use crate::accept::chain;
+use crate::bodies;
+use crate::clock::Clock;
+use crate::difference::Difference;
+use crate::events::{Events, Processed};
+use crate::measures::Measures;
+use crate::queue::ProcessGroup;
+use crate::store::{
+    Counted, GroupNumber, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored, Tx,
+};
+use crate::submission;
+
+/// What processing needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Process {
+    pub store: Store,
+    pub clock: Clock,
+    pub events: Events,
+    pub measures: Measures,
+}
+
+/// How an attempt at a group ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempted {
+    /// Every report of it has an outcome.
+    Done,
+    /// The group was cut into groups of one, each with a job of its own.
+    Split,
+    /// Its only report failed too often and is parked.
+    Parked,
+}
+
+/// Why a group has to be tried again.
+#[derive(Debug, thiserror::Error)]
+#[error("the group could not be processed")]
+pub struct ProcessError(#[from] pub StoreError);
+
+/// After so many attempts without an end, the group is cut up: one of its reports may be killing its workers.
+const SUSPICIOUS: i64 = 3;
+
+/// After so many attempts, a report that stands alone is parked.
+const HOPELESS: i64 = 6;
+
+impl Process {
+    /// Processes the reports of a group that are still waiting.
+    pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
+        let timer = self.measures.process_seconds.start_timer();
+        let attempt = self.begin(group, worker).await?;
+        let stored = self.store.group_reports(group).await?;
+        if attempt > HOPELESS && stored.len() == 1 {
+            return Ok(self.park(group, attempt, &stored).await?);
+        }
+        if attempt > SUSPICIOUS && stored.len() > 1 {
+            return Ok(self.split(group, attempt, &stored).await?);
+        }
+        let readings = self.read(stored).await;
+        match self.count(group, attempt, readings).await {
+            Ok(()) => {
+                timer.observe_duration();
+                self.measures.attempts.with_label_values(&["done"]).inc();
+                Ok(Attempted::Done)
+            }
+            Err(error) => {
+                let transient = error.transient();
+                self.fail(group, attempt, &error, transient).await;
+                Err(ProcessError(error))
+            }
+        }
+    }
+
+    /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark.
+    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<i64, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let attempt = tx.begin_attempt(group, worker, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(attempt)
+    }
+
+    async fn read(&self, stored: Vec<Stored>) -> Vec<Reading> {
+        let timer = self.measures.read_seconds.start_timer();
+        let readings = tokio::task::spawn_blocking(move || stored.into_iter().map(read).collect())
+            .await
+            .expect("reading catches its panics");
+        timer.observe_duration();
+        readings
+    }
+
+    /// Writes what was read, in one transaction with the end of the attempt.
+    async fn count(&self, group: GroupNumber, attempt: i64, readings: Vec<Reading>) -> Result<(), StoreError> {
+        let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
+        let mut tx = self.store.begin().await?;
+        // A correction that came meanwhile has moved its report to a later group.
+        let current: HashMap<i64, i64> = tx.accepted_revisions(group).await?.into_iter().collect();
+        let readings: Vec<Reading> = readings
+            .into_iter()
+            .filter(|reading| current.get(&reading.stored.report.number) == Some(&reading.stored.report.revision))
+            .collect();
+        let rejected: Vec<(i64, String)> = readings
+            .iter()
+            .filter_map(|reading| Some((reading.stored.report.number, reading.row.as_ref().err()?.clone())))
+            .collect();
+        let now = self.clock.now();
+        tx.end_reports(State::Rejected, &rejected).await?;
+        let news = replace(&mut tx, readings, now).await?;
+        let processed = tx.settle_reports(group).await?;
+        tx.settle_group(group, now).await?;
+        tx.end_attempt(group, attempt, now, "done", None).await?;
+        tx.commit().await?;
+
+        self.measures.processed.inc_by(processed);
+        self.measures.rejected.inc_by(rejected.len() as u64);
+        if let Some(oldest) = oldest {
+            let waited = (self.clock.now() - oldest).num_microseconds().unwrap_or(0);
+            self.measures.visible_seconds.observe(waited as f64 / 1e6);
+        }
+        if let Some(news) = news {
+            self.events.announce(news);
+        }
+        Ok(())
+    }
+
+    /// Notes a failed attempt. Failing to note it is logged and no more: the attempt stays on record without an end.
+    async fn fail(&self, group: GroupNumber, attempt: i64, error: &StoreError, transient: bool) {
+        let outcome = if transient { "transient" } else { "permanent" };
+        self.measures.attempts.with_label_values(&[outcome]).inc();
+        let text = chain(error);
+        tracing::warn!(group.number = group.0, attempt, outcome, error = %text, "an attempt failed");
+        let noted = async {
+            let mut tx = self.store.begin().await?;
+            tx.end_attempt(group, attempt, self.clock.now(), outcome, Some(&text)).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::error!(group.number = group.0, error = %chain(&error), "a failed attempt could not be noted");
+        }
+    }
+
+    /// Cuts a group into groups of one.
+    async fn split(&self, group: GroupNumber, attempt: i64, stored: &[Stored]) -> Result<Attempted, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        for one in stored {
+            let alone = tx.open_group(1, now).await?;
+            tx.regroup_reports(&[one.report.number], alone).await?;
+            tx.enqueue(&ProcessGroup::new(alone)).await?;
+        }
+        tx.end_attempt(group, attempt, now, "poison", Some("cut up to find the report that fails")).await?;
+        tx.settle_group(group, now).await?;
+        tx.commit().await?;
+        self.measures.attempts.with_label_values(&["poison"]).inc();
+        self.events.jobs().notify_one();
+        Ok(Attempted::Split)
+    }
+
+    async fn park(&self, group: GroupNumber, attempt: i64, stored: &[Stored]) -> Result<Attempted, StoreError> {
+        let now = self.clock.now();
+        let reason = format!("processing failed {} times; an operator can replay it", attempt - 1);
+        let parked: Vec<(i64, String)> = stored.iter().map(|one| (one.report.number, reason.clone())).collect();
+        let mut tx = self.store.begin().await?;
+        tx.end_reports(State::Parked, &parked).await?;
+        tx.end_attempt(group, attempt, now, "poison", Some("parked")).await?;
+        tx.settle_group(group, now).await?;
+        tx.commit().await?;
+        self.measures.parked.inc_by(parked.len() as u64);
+        Ok(Attempted::Parked)
+    }
+}
+
+/// A report, and the row it becomes or the reason why it is none.
+pub(crate) struct Reading {
+    pub stored: Stored,
+    pub row: Result<Extract, String>,
+}
+
+/// Reads one stored report. Pure but for the bytes it is given.
+pub(crate) fn read(stored: Stored) -> Reading {
+    let row = catch_unwind(AssertUnwindSafe(|| {
+        let bytes = bodies::unpack(&stored.body).map_err(|error| chain(&error))?;
+        let reporter = Reporter { name: Some(stored.tester_name.clone()), email: String::new() };
+        let report = submission::read(stored.report.door, &bytes, reporter).map_err(|error| chain(&error))?;
+        Ok(extract::read(&report))
+    }));
+    let row = row.unwrap_or_else(|_| Err("reading it failed in a way assay does not know; please tell its authors".to_owned()));
+    Reading { stored, row }
+}
+
+/// Puts rows in the place of those these reports had, and moves every count by the difference.
+///
+/// Rows that come out the same are left alone, so the change feed shows what changed and nothing else. `None` when
+/// nothing did.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    readings: Vec<Reading>,
+    now: DateTime<Utc>,
+) -> Result<Option<Processed>, StoreError> {
+    let numbers: Vec<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
+    let old: HashMap<i64, OldExtract> =
+        tx.old_extracts(&numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
+    let keys: Vec<ReleaseKey> = readings
+        .iter()
+        .filter_map(|reading| Some(release_key(reading.row.as_ref().ok()?)))
+        .collect::<HashSet<_>>()
+        .into_iter()
+        .collect();
+    let releases = tx.put_releases(&one_of_each(keys), now).await?;
+
+    let mut rows = Vec::with_capacity(readings.len());
+    let mut same = Vec::new();
+    let mut testers = HashSet::new();
+    let mut authors = HashSet::new();
+    for Reading { stored, row } in readings {
+        let number = stored.report.number;
+        let new = match row {
+            Ok(extract) => {
+                let name = (extract.language, extract.distribution.clone(), extract.version.clone());
+                let release = *releases.get(&name).ok_or_else(|| StoreError::inconsistent("releases", 0))?;
+                authors.extend(extract.author.clone());
+                new_extract(&stored, extract, release)
+            }
+            Err(_) => match old.get(&number) {
+                Some(old) => tombstone(&stored, old),
+                None => continue,
+            },
+        };
+        match old.get(&number) {
+            Some(old) if old.removed == new.removed && old.counted == new.counted && old.document == new.document => {
+                same.push(number);
+            }
+            _ => {
+                testers.insert(stored.tester_id);
+                rows.push(new);
+            }
+        }
+    }
+    if !same.is_empty() {
+        tx.mark_extractor(&same, EXTRACTOR).await?;
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+
+    let difference = Difference::between(&old, &rows);
+    tx.adjust_summaries(&difference.summaries).await?;
+    tx.adjust_cells(&difference.cells).await?;
+    tx.adjust_testers(&difference.testers).await?;
+    let first = tx.take_changes(rows.len() + difference.releases.len()).await?;
+    tx.put_extracts(&rows, first, now).await?;
+    let after_rows = first + rows.len() as i64;
+    tx.mark_releases(&difference.releases, after_rows, now).await?;
+    Ok(Some(Processed {
+        head: after_rows + difference.releases.len() as i64 - 1,
+        releases: releases.into_keys().collect(),
+        testers: testers.into_iter().collect(),
+        authors: authors.into_iter().collect(),
+    }))
+}
+
+/// Several reports may name a release with and without its archive; the one that says most is kept.
+fn one_of_each(mut keys: Vec<ReleaseKey>) -> Vec<ReleaseKey> {
+    keys.sort_by(|a, b| {
+        let name = |key: &ReleaseKey| (key.language, key.distribution.clone(), key.version.clone());
+        name(a).cmp(&name(b)).then_with(|| (&b.author, &b.archive).cmp(&(&a.author, &a.archive)))
+    });
+    keys.dedup_by(|a, b| a.language == b.language && a.distribution == b.distribution && a.version == b.version);
+    keys
+}
+
+fn release_key(extract: &Extract) -> ReleaseKey {
+    ReleaseKey {
+        language: extract.language,
+        distribution: extract.distribution.clone(),
+        version: extract.version.clone(),
+        author: extract.author.clone(),
+        archive: extract.archive.clone(),
+        developer: extract.developer_release,
+    }
+}
+
+fn new_extract(stored: &Stored, extract: Extract, release: crate::store::ReleaseNumber) -> NewExtract {
+    let counted = Counted {
+        number: stored.report.number,
+        release,
+        tester: stored.report.tester,
+        grade: extract.grade,
+        language_version: extract.language_version.verbatim.clone(),
+        development: extract.language_version.development,
+        patched: extract.language_version.patched,
+        os: extract.os.clone(),
+        architecture: extract.architecture.clone(),
+    };
+    let document = serde_json::to_string(&result_view(stored, extract)).expect("a view is made of texts and numbers");
+    NewExtract { counted, extractor: EXTRACTOR, received_at: stored.report.received_at, document, removed: false }
+}
+
+fn result_view(stored: &Stored, extract: Extract) -> ResultView {
+    ResultView {
+        id: stored.report.id.to_string(),
+        number: stored.report.number,
+        distribution: extract.distribution,
+        version: extract.version,
+        author: extract.author,
+        grade: extract.grade,
+        language: extract.language.as_str().to_owned(),
+        language_version: extract.language_version.verbatim,
+        os: extract.os,
+        osname: extract.osname,
+        os_version: extract.os_version,
+        architecture: extract.architecture,
+        tester_id: stored.tester_id.clone(),
+        tester: stored.tester_name.clone(),
+        created_at: extract.created_at.unwrap_or(stored.report.received_at),
+        received_at: stored.report.received_at,
+        reason: extract.reason,
+        suite: Some(extract.suite).filter(|suite| *suite != Default::default()),
+    }
+}
+
+/// A row for what is no longer there: counted nowhere, its document the id alone.
+fn tombstone(stored: &Stored, old: &OldExtract) -> NewExtract {
+    NewExtract {
+        counted: old.counted.clone(),
+        extractor: EXTRACTOR,
+        received_at: stored.report.received_at,
+        document: format!(r#"{{"id":"{}"}}"#, stored.report.id),
+        removed: true,
+    }
+}

@@ -1,0 +1,74 @@
+//! Single reports: as rows, as JSON, as text, as they came.
+
+use schemas::extract;
+use schemas::ids::ReportId;
+use schemas::report::{Report, Reporter};
+use schemas::views::{ReportView, ResultView};
+
+use super::{Readers, links};
+use crate::bodies;
+use crate::store::{StoreError, StoredReport};
+use crate::submission;
+
+/// A stored report with its bytes, unpacked.
+pub struct Original {
+    pub report: StoredReport,
+    pub bytes: Vec<u8>,
+}
+
+/// A report read again from its bytes, for the page and the JSON.
+pub struct Reread {
+    pub view: ReportView,
+    pub text: String,
+}
+
+impl Readers {
+    /// The bytes of a report as they came. `None`: no such report.
+    pub async fn original(&self, id: ReportId) -> Result<Option<Original>, StoreError> {
+        let Some(report) = self.store.report(id).await? else { return Ok(None) };
+        let body = self.store.body(report.number).await?;
+        let body = body.ok_or_else(|| StoreError::inconsistent("bodies", report.number))?;
+        let bytes = bodies::unpack(&body).map_err(|_| StoreError::inconsistent("bodies", report.number))?;
+        Ok(Some(Original { report, bytes }))
+    }
+
+    /// A report with all that is known of it.
+    pub async fn report(&self, id: ReportId) -> Result<Option<Reread>, StoreError> {
+        let Some(Original { report, bytes }) = self.original(id).await? else { return Ok(None) };
+        let row = self.store.extract(report.number).await?;
+        let result: Option<ResultView> = match &row {
+            Some((document, _)) => Some(
+                serde_json::from_str(document).map_err(|_| StoreError::inconsistent("extracts", report.number))?,
+            ),
+            None => None,
+        };
+        let tester = self.store.tester_by_number(report.tester).await?;
+        let name = tester.map(|tester| tester.name).unwrap_or_default();
+        let reporter = Reporter { name: Some(name.clone()), email: String::new() };
+        let reread: Option<Report> = submission::read(report.door, &bytes, reporter).ok();
+        let text = reread.as_ref().map(|report| report.text().into_owned()).unwrap_or_default();
+        let id = report.id.to_string();
+        let view = ReportView {
+            number: report.number,
+            state: self.state(&report).await?,
+            result,
+            details: reread.as_ref().map(extract::details),
+            extractor: row.map(|(_, extractor)| extractor),
+            report: submission::readable(report.door, report.id, &bytes, &name).unwrap_or_default(),
+            door: report.door.to_string(),
+            digest: report.digest.to_string(),
+            size: bytes.len() as i64,
+            revision: report.revision,
+            received_at: report.received_at,
+            links: links([
+                ("page", format!("/report/{id}")),
+                ("raw", format!("/v4/reports/{id}/raw")),
+                ("receipt", format!("/v4/reports/{id}/receipt")),
+                ("self", format!("/v4/reports/{id}")),
+                ("text", format!("/v4/reports/{id}/text")),
+            ]),
+            id,
+        };
+        Ok(Some(Reread { view, text }))
+    }
+}

@@ -1,0 +1,183 @@
+//! The database: the only place that writes SQL. One `impl` block per noun file.
+//!
+//! A bare noun reads (`report`, `summary`), a verb writes and takes a [`Tx`]. All writes of a process go through one
+//! connection, whose pool hands it out in turn: SQLite has one writer anyway, and waiting in a queue is fair where
+//! SQLite's busy handler is not. Readers have connections of their own and never wait for the writer (WAL).
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+mod bulk;
+mod changes;
+mod extracts;
+mod freshness;
+mod groups;
+mod jobs;
+mod matrix;
+mod releases;
+mod reports;
+mod results;
+mod settings;
+mod testers;
+mod tokens;
+
+pub use changes::{ChangeRow, ResultChange};
+pub use extracts::{Counted, NewExtract, OldExtract};
+pub use groups::{Attempt, GroupNumber};
+pub use matrix::{Axis, CellDelta};
+pub use releases::{Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
+pub use reports::{Body, Door, NewReport, Stored, StoredReport};
+pub use results::ResultFilter;
+pub use testers::{Tester, TesterNumber};
+pub use tokens::{NewToken, Scope, Token};
+
+/// A database, opened.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// A transaction that writes. Dropped without [`Tx::commit`], it leaves no trace.
+pub struct Tx {
+    inner: Transaction<'static, Sqlite>,
+}
+
+/// What can go wrong in the database. That something is not there is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database did not do as told")]
+    Database(#[from] sqlx::Error),
+    #[error("the database could not be brought to this version's schema")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("the job could not be queued")]
+    Queue(#[source] apalis_sqlite::Error),
+    #[error("row {number} of {table} is not as assay writes it")]
+    Inconsistent { table: &'static str, number: i64 },
+}
+
+impl StoreError {
+    /// Whether trying again may help: the database is busy, full or away, not that the statement is wrong.
+    pub fn transient(&self) -> bool {
+        match self {
+            StoreError::Database(sqlx::Error::Database(error)) => {
+                // 5 busy, 6 locked, 10 input/output, 13 full, 14 cannot open: the low byte of an extended code.
+                error.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+            }
+            StoreError::Database(error) => matches!(
+                error,
+                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed
+            ),
+            StoreError::Queue(_) => true,
+            StoreError::Migrate(_) | StoreError::Inconsistent { .. } => false,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+impl Store {
+    /// Opens the SQLite file at `path`, making it when it is missing. Does not migrate.
+    pub async fn open(path: &Path) -> Result<Store> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .page_size(8192)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A 202 is a promise: the commit is on disk before it is answered.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(256)
+            .pragma("temp_store", "MEMORY");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(
+                options
+                    .clone()
+                    .pragma("cache_size", "-49152")
+                    // 32 MiB of log between checkpoints: fewer, larger copies into the file.
+                    .pragma("wal_autocheckpoint", "4096")
+                    .pragma("journal_size_limit", "67108864"),
+            )
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(6)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.read_only(true).pragma("cache_size", "-8192").row_buffer_size(512))
+            .await?;
+        Ok(Store { writer, readers })
+    }
+
+    /// Brings the schema to this version: assay's tables, then the queue's.
+    pub async fn migrate(&self) -> Result<()> {
+        sqlx::migrate!("../migrations/sqlite").run(&self.writer).await?;
+        // Not `SqliteStorage::setup`: it would turn `synchronous` off on the connection it gets.
+        apalis_sqlite::SqliteStorage::migrations().run(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Names of the migrations, and whether each has been applied.
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
+        let known = sqlx::migrate!("../migrations/sqlite");
+        let exists: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'assay_migrations'")
+            .fetch_one(&self.readers)
+            .await?;
+        let applied: Vec<i64> = match exists {
+            0 => Vec::new(),
+            _ => sqlx::query_scalar("SELECT version FROM assay_migrations WHERE success ORDER BY version")
+                .fetch_all(&self.readers)
+                .await?,
+        };
+        Ok(known
+            .iter()
+            .map(|migration| (migration.description.to_string(), applied.contains(&migration.version)))
+            .collect())
+    }
+
+    pub async fn begin(&self) -> Result<Tx> {
+        // A deferred transaction that reads first cannot be upgraded once another process has written.
+        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await? })
+    }
+
+    /// The pool that writes, for the queue's storage.
+    pub(crate) fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
+    /// Size of the database in bytes, its log left out.
+    pub async fn size(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+            .fetch_one(&self.readers)
+            .await?)
+    }
+
+    /// Waits for what is being written and closes every connection.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.inner
+    }
+}
+
+/// Numbers as the text of a JSON array: how a list reaches a statement.
+fn list(numbers: &[i64]) -> String {
+    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("[{}]", texts.join(","))
+}

@@ -1,0 +1,289 @@
+//! Releases and their counts.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use schemas::extract::Language;
+use schemas::grade::Counts;
+use schemas::views::{PartitionView, SummaryView};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use super::bulk::Bulk;
+use super::{Result, Store, Tx};
+
+/// A release's number in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReleaseNumber(pub i64);
+
+/// What names a release, and what a report says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReleaseKey {
+    pub language: Language,
+    pub distribution: String,
+    pub version: String,
+    pub author: Option<String>,
+    pub archive: Option<String>,
+    pub developer: bool,
+}
+
+/// A difference to one partition of a release's counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SummaryDelta {
+    pub release: ReleaseNumber,
+    pub development: bool,
+    pub patched: bool,
+    pub counts: Counts,
+}
+
+/// A release as its row tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    pub number: ReleaseNumber,
+    pub summary: SummaryView,
+    pub archive: Option<String>,
+    pub released_at: Option<DateTime<Utc>>,
+}
+
+const RELEASE: &str = "SELECT releases.number, language, distribution, version, author, archive, developer, \
+                       released_at, change_number, changed_at, \
+                       CAST(COALESCE(sum(pass), 0) AS BIGINT) AS pass, CAST(COALESCE(sum(fail), 0) AS BIGINT) AS fail, \
+                       CAST(COALESCE(sum(na), 0) AS BIGINT) AS na, \
+                       CAST(COALESCE(sum(unknown), 0) AS BIGINT) AS unknown \
+                       FROM releases LEFT JOIN summaries ON summaries.release = releases.number";
+
+impl Store {
+    pub async fn release(&self, language: Language, distribution: &str, version: &str) -> Result<Option<Release>> {
+        let sql = format!(
+            "{RELEASE} WHERE language = $1 AND distribution = $2 AND version = $3 GROUP BY releases.number"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(language.as_str())
+            .bind(distribution)
+            .bind(version)
+            .fetch_optional(&self.readers)
+            .await?)
+    }
+
+    /// All releases of a distribution, in no order.
+    pub async fn distribution_releases(&self, language: Language, distribution: &str) -> Result<Vec<Release>> {
+        let sql = format!("{RELEASE} WHERE language = $1 AND distribution = $2 GROUP BY releases.number");
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(language.as_str())
+            .bind(distribution)
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// All releases of an author, in no order.
+    pub async fn author_releases(&self, author: &str) -> Result<Vec<Release>> {
+        let sql = format!("{RELEASE} WHERE author = $1 GROUP BY releases.number");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(author).fetch_all(&self.readers).await?)
+    }
+
+    /// Releases after a number, by number; the filters given must all hold.
+    pub async fn summaries(&self, filter: &SummaryFilter, after: i64, limit: i64) -> Result<Vec<Release>> {
+        let mut query = QueryBuilder::<Sqlite>::new(RELEASE);
+        query.push(" WHERE releases.number > ").push_bind(after);
+        if let Some(language) = filter.language {
+            query.push(" AND language = ").push_bind(language.as_str());
+        }
+        if let Some(distribution) = &filter.distribution {
+            query.push(" AND distribution = ").push_bind(distribution.clone());
+        }
+        if let Some(version) = &filter.version {
+            query.push(" AND version = ").push_bind(version.clone());
+        }
+        if let Some(author) = &filter.author {
+            query.push(" AND author = ").push_bind(author.clone());
+        }
+        if let Some(developer) = filter.developer {
+            query.push(" AND developer = ").push_bind(developer);
+        }
+        if let Some(since) = filter.changed_since {
+            query.push(" AND changed_at >= ").push_bind(since);
+        }
+        query.push(" GROUP BY releases.number HAVING sum(pass + fail + na + unknown) > 0");
+        query.push(" ORDER BY releases.number LIMIT ").push_bind(limit);
+        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+    }
+
+    /// Releases whose counts changed last, those with failures alone when `failing`.
+    pub async fn changed_releases(&self, failing: bool, limit: i64) -> Result<Vec<Release>> {
+        // Only the newest few thousand changes are looked at, so that a long time without failures costs no scan.
+        let sql = format!(
+            "{RELEASE} WHERE releases.number IN (SELECT number FROM releases ORDER BY change_number DESC LIMIT 2000) \
+             GROUP BY releases.number HAVING sum(pass + fail + na + unknown) > 0 AND (NOT $1 OR sum(fail) > 0) \
+             ORDER BY change_number DESC LIMIT $2"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(failing).bind(limit).fetch_all(&self.readers).await?)
+    }
+
+    /// Distributions whose name begins with the text, whatever its case.
+    pub async fn distributions_like(&self, beginning: &str, limit: i64) -> Result<Vec<String>> {
+        let escaped = beginning.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        Ok(sqlx::query_scalar(
+            "SELECT DISTINCT distribution FROM releases WHERE lower(distribution) LIKE lower($1) ESCAPE '\\' \
+             ORDER BY lower(distribution) LIMIT $2",
+        )
+        .bind(format!("{escaped}%"))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?)
+    }
+
+    pub async fn partitions(&self, release: ReleaseNumber) -> Result<Vec<PartitionView>> {
+        let rows = sqlx::query(
+            "SELECT development, patched, pass, fail, na, unknown FROM summaries WHERE release = $1 \
+             ORDER BY development, patched",
+        )
+        .bind(release.0)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let development: bool = row.try_get("development")?;
+                Ok(PartitionView {
+                    language_maturity: if development { "development" } else { "stable" }.to_owned(),
+                    patched: row.try_get("patched")?,
+                    counts: counts(row)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Which releases a list of summaries shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummaryFilter {
+    pub language: Option<Language>,
+    pub distribution: Option<String>,
+    pub version: Option<String>,
+    pub author: Option<String>,
+    pub developer: Option<bool>,
+    pub changed_since: Option<DateTime<Utc>>,
+}
+
+impl Tx {
+    /// Makes releases known, and gives their numbers. An author once told is kept.
+    pub async fn put_releases(
+        &mut self,
+        keys: &[ReleaseKey],
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<(Language, String, String), ReleaseNumber>> {
+        let insert = Bulk {
+            head: "INSERT INTO releases (language, distribution, version, author, archive, developer, changed_at)",
+            columns: 7,
+            tail: "ON CONFLICT (language, distribution, version) DO UPDATE SET \
+                   author = COALESCE(releases.author, excluded.author), \
+                   archive = COALESCE(releases.archive, excluded.archive) \
+                   RETURNING number, language, distribution, version",
+        };
+        let rows: Vec<(i64, String, String, String)> = insert
+            .fetch(self.connection(), keys, |values, key| {
+                values
+                    .push(key.language.as_str())
+                    .push(key.distribution.as_str())
+                    .push(key.version.as_str())
+                    .push(key.author.as_deref())
+                    .push(key.archive.as_deref())
+                    .push(key.developer)
+                    .push(now);
+            })
+            .await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(number, language, distribution, version)| {
+                Some(((language_from(&language)?, distribution, version), ReleaseNumber(number)))
+            })
+            .collect())
+    }
+
+    /// Moves counts by signed differences.
+    pub async fn adjust_summaries(&mut self, deltas: &[SummaryDelta]) -> Result<()> {
+        let upsert = Bulk {
+            head: "INSERT INTO summaries (release, development, patched, pass, fail, na, unknown)",
+            columns: 7,
+            tail: "ON CONFLICT (release, development, patched) DO UPDATE SET \
+                   pass = summaries.pass + excluded.pass, fail = summaries.fail + excluded.fail, \
+                   na = summaries.na + excluded.na, unknown = summaries.unknown + excluded.unknown",
+        };
+        upsert
+            .execute(self.connection(), deltas, |values, delta| {
+                values
+                    .push(delta.release.0)
+                    .push(delta.development)
+                    .push(delta.patched)
+                    .push(delta.counts.pass)
+                    .push(delta.counts.fail)
+                    .push(delta.counts.na)
+                    .push(delta.counts.unknown);
+            })
+            .await?;
+        if deltas.iter().any(|delta| delta.counts.total() <= 0) {
+            sqlx::query("DELETE FROM summaries WHERE pass = 0 AND fail = 0 AND na = 0 AND unknown = 0 AND release IN (SELECT value FROM json_each($1))")
+                .bind(super::list(&deltas.iter().map(|delta| delta.release.0).collect::<Vec<_>>()))
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Gives changed releases their change numbers, in the order given, from `first` on.
+    pub async fn mark_releases(&mut self, releases: &[ReleaseNumber], first: i64, now: DateTime<Utc>) -> Result<()> {
+        let numbers: Vec<i64> = releases.iter().map(|release| release.0).collect();
+        sqlx::query(
+            "UPDATE releases SET change_number = $2 + marked.key, changed_at = $3 \
+             FROM json_each($1) AS marked WHERE releases.number = marked.value",
+        )
+        .bind(super::list(&numbers))
+        .bind(first)
+        .bind(now)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+/// Releases changed after a change number, those without reports included.
+pub(super) async fn releases_after(connection: &mut SqliteConnection, after: i64, limit: i64) -> Result<Vec<Release>> {
+    let sql = format!(
+        "{RELEASE} WHERE releases.number IN \
+         (SELECT number FROM releases WHERE change_number > $1 ORDER BY change_number LIMIT $2) \
+         GROUP BY releases.number ORDER BY change_number"
+    );
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(connection).await?)
+}
+
+pub(super) fn counts(row: &SqliteRow) -> std::result::Result<Counts, sqlx::Error> {
+    Ok(Counts {
+        pass: row.try_get("pass")?,
+        fail: row.try_get("fail")?,
+        na: row.try_get("na")?,
+        unknown: row.try_get("unknown")?,
+    })
+}
+
+pub(super) fn language_from(text: &str) -> Option<Language> {
+    [Language::Perl, Language::Raku].into_iter().find(|language| language.as_str() == text)
+}
+
+impl FromRow<'_, SqliteRow> for Release {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        let developer: bool = row.try_get("developer")?;
+        Ok(Release {
+            number: ReleaseNumber(row.try_get("number")?),
+            summary: SummaryView {
+                language: row.try_get("language")?,
+                distribution: row.try_get("distribution")?,
+                version: row.try_get("version")?,
+                author: row.try_get("author")?,
+                maturity: if developer { "developer" } else { "stable" }.to_owned(),
+                counts: counts(row)?,
+                number: row.try_get("change_number")?,
+                changed_at: row.try_get("changed_at")?,
+            },
+            archive: row.try_get("archive")?,
+            released_at: row.try_get("released_at")?,
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! Reports as they were accepted, and their bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use schemas::ids::{Digest, ReportId};
+use schemas::views::State;
+use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::bulk::Bulk;
+use super::groups::GroupNumber;
+use super::testers::TesterNumber;
+use super::{Result, Store, StoreError, Tx};
+
+/// The door a report came in by; it tells how its bytes are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    V4,
+    V3,
+    Metabase,
+}
+
+impl Door {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Door::V4 => "v4",
+            Door::V3 => "v3",
+            Door::Metabase => "metabase",
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Door {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        [Door::V4, Door::V3, Door::Metabase].into_iter().find(|door| door.as_str() == text).ok_or(())
+    }
+}
+
+/// Bytes as stored: compressed with the dictionary of that number, 0 for none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    pub dictionary: i64,
+    /// Bytes before compression.
+    pub size: i64,
+    pub bytes: Vec<u8>,
+}
+
+/// A report about to be stored.
+#[derive(Clone, Debug)]
+pub struct NewReport {
+    pub id: ReportId,
+    pub digest: Digest,
+    pub door: Door,
+    pub tester: TesterNumber,
+    pub received_at: DateTime<Utc>,
+    pub body: Body,
+}
+
+/// A stored report without its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredReport {
+    pub number: i64,
+    pub id: ReportId,
+    pub revision: i64,
+    pub digest: Digest,
+    pub door: Door,
+    pub tester: TesterNumber,
+    pub received_at: DateTime<Utc>,
+    pub group: GroupNumber,
+    pub state: State,
+    pub reason: Option<String>,
+}
+
+/// A report with its bytes and the tester's public names: what processing needs.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub report: StoredReport,
+    pub tester_id: String,
+    pub tester_name: String,
+    pub body: Body,
+}
+
+const REPORT: &str = "reports.number, reports.id, revision, digest, reports.door, tester, received_at, group_number, \
+                      state, reason";
+
+impl Store {
+    pub async fn report(&self, id: ReportId) -> Result<Option<StoredReport>> {
+        let sql = format!("SELECT {REPORT} FROM reports WHERE id = $1");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id.0).fetch_optional(&self.readers).await?)
+    }
+
+    /// The bytes of a report's newest revision.
+    pub async fn body(&self, number: i64) -> Result<Option<Body>> {
+        let row = sqlx::query("SELECT dictionary, size, body FROM bodies WHERE number = $1")
+            .bind(number)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| Ok(body(&row)?)).transpose()
+    }
+
+    /// The accepted reports of a group, to be processed.
+    pub async fn group_reports(&self, group: GroupNumber) -> Result<Vec<Stored>> {
+        let sql = format!("{STORED} WHERE reports.group_number = $1 AND reports.state = 'accepted'");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(group.0).fetch_all(&self.readers).await?)
+    }
+
+    /// Processed reports after `number`, to be read again.
+    pub async fn reports_after(&self, number: i64, limit: i64) -> Result<Vec<Stored>> {
+        let sql = format!(
+            "{STORED} WHERE reports.number > $1 AND reports.state IN ('processed', 'rejected') \
+             ORDER BY reports.number LIMIT $2"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(number).bind(limit).fetch_all(&self.readers).await?)
+    }
+
+    /// Reports by number with their bytes, in no order.
+    pub async fn reports_by_number(&self, numbers: &[i64]) -> Result<Vec<Stored>> {
+        let sql = format!("{STORED} WHERE reports.number IN (SELECT value FROM json_each($1))");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(&self.readers).await?)
+    }
+
+    /// How many reports there are in each state but `processed`, with a few of each for the operator.
+    pub async fn unsettled_reports(&self, state: State, limit: i64) -> Result<Vec<StoredReport>> {
+        let sql = format!("SELECT {REPORT} FROM reports WHERE state = $1 ORDER BY number DESC LIMIT $2");
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(state.as_str())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// Sum of sizes of bodies: as they came, and as they are stored.
+    pub async fn body_bytes(&self) -> Result<(i64, i64)> {
+        Ok(sqlx::query_as(
+            "SELECT CAST(COALESCE(sum(size), 0) AS BIGINT), CAST(COALESCE(sum(length(body)), 0) AS BIGINT) FROM bodies",
+        )
+        .fetch_one(&self.readers)
+        .await?)
+    }
+}
+
+const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \
+                      group_number, state, reason, testers.id AS tester_id, testers.name AS tester_name, \
+                      dictionary, size, body \
+                      FROM reports JOIN bodies ON bodies.number = reports.number \
+                      JOIN testers ON testers.number = reports.tester";
+
+impl Tx {
+    /// Stores those reports whose id is new, and gives their numbers.
+    pub async fn insert_reports(&mut self, group: GroupNumber, reports: &[&NewReport]) -> Result<Vec<(ReportId, i64)>> {
+        let insert = Bulk {
+            head: "INSERT INTO reports (id, digest, door, tester, received_at, group_number, state)",
+            columns: 7,
+            tail: "ON CONFLICT (id) DO NOTHING RETURNING id, number",
+        };
+        let inserted: Vec<(Uuid, i64)> = insert
+            .fetch(self.connection(), reports, |values, report| {
+                values
+                    .push(report.id.0)
+                    .push(report.digest.0.as_slice())
+                    .push(report.door.as_str())
+                    .push(report.tester.0)
+                    .push(report.received_at)
+                    .push(group.0)
+                    .push(State::Accepted.as_str());
+            })
+            .await?;
+        Ok(inserted.into_iter().map(|(id, number)| (ReportId(id), number)).collect())
+    }
+
+    pub async fn insert_bodies(&mut self, bodies: &[(i64, &Body)]) -> Result<()> {
+        let insert =
+            Bulk { head: "INSERT INTO bodies (number, dictionary, size, body)", columns: 4, tail: "" };
+        insert
+            .execute(self.connection(), bodies, |values, (number, body)| {
+                values.push(*number).push(body.dictionary).push(body.size).push(body.bytes.as_slice());
+            })
+            .await?;
+        Ok(())
+    }
+
+    pub async fn report(&mut self, id: ReportId) -> Result<Option<StoredReport>> {
+        let sql = format!("SELECT {REPORT} FROM reports WHERE id = $1");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id.0).fetch_optional(self.connection()).await?)
+    }
+
+    /// Puts new bytes in the place of a report's old ones, which are kept, and hands it to `group` to be read again.
+    pub async fn correct_report(&mut self, old: &StoredReport, new: &NewReport, group: GroupNumber) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO superseded_bodies (number, revision, digest, received_at, dictionary, size, body) \
+             SELECT number, $2, $3, $4, dictionary, size, body FROM bodies WHERE number = $1",
+        )
+        .bind(old.number)
+        .bind(old.revision)
+        .bind(old.digest.0.as_slice())
+        .bind(old.received_at)
+        .execute(self.connection())
+        .await?;
+        sqlx::query("UPDATE bodies SET dictionary = $2, size = $3, body = $4 WHERE number = $1")
+            .bind(old.number)
+            .bind(new.body.dictionary)
+            .bind(new.body.size)
+            .bind(new.body.bytes.as_slice())
+            .execute(self.connection())
+            .await?;
+        sqlx::query(
+            "UPDATE reports SET revision = revision + 1, digest = $2, door = $3, group_number = $4, \
+             state = 'accepted', reason = NULL WHERE number = $1",
+        )
+        .bind(old.number)
+        .bind(new.digest.0.as_slice())
+        .bind(new.door.as_str())
+        .bind(group.0)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Moves the accepted reports with these numbers to another group.
+    pub async fn regroup_reports(&mut self, numbers: &[i64], group: GroupNumber) -> Result<()> {
+        sqlx::query(
+            "UPDATE reports SET group_number = $2, state = 'accepted', reason = NULL \
+             WHERE number IN (SELECT value FROM json_each($1))",
+        )
+        .bind(super::list(numbers))
+        .bind(group.0)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Settles reports of a group as processed: those read from exactly these revisions.
+    pub async fn settle_reports(&mut self, group: GroupNumber) -> Result<u64> {
+        let done = sqlx::query(
+            "UPDATE reports SET state = 'processed', reason = NULL WHERE group_number = $1 AND state = 'accepted'",
+        )
+        .bind(group.0)
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Ends reports as rejected or parked, with the reason.
+    pub async fn end_reports(&mut self, state: State, reasons: &[(i64, String)]) -> Result<()> {
+        for (number, reason) in reasons {
+            sqlx::query("UPDATE reports SET state = $2, reason = $3 WHERE number = $1")
+                .bind(number)
+                .bind(state.as_str())
+                .bind(reason)
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Numbers and revisions of a group's accepted reports, read under the write lock.
+    pub async fn accepted_revisions(&mut self, group: GroupNumber) -> Result<Vec<(i64, i64)>> {
+        Ok(sqlx::query_as("SELECT number, revision FROM reports WHERE group_number = $1 AND state = 'accepted'")
+            .bind(group.0)
+            .fetch_all(self.connection())
+            .await?)
+    }
+}
+
+impl FromRow<'_, SqliteRow> for StoredReport {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        let number: i64 = row.try_get("number")?;
+        let damaged = |column: &str| sqlx::Error::Decode(format!("column {column} of report {number}").into());
+        let digest: &[u8] = row.try_get("digest")?;
+        let door: &str = row.try_get("door")?;
+        let state: &str = row.try_get("state")?;
+        Ok(StoredReport {
+            number,
+            id: ReportId(row.try_get("id")?),
+            revision: row.try_get("revision")?,
+            digest: Digest::try_from(digest).map_err(|_| damaged("digest"))?,
+            door: door.parse().map_err(|()| damaged("door"))?,
+            tester: TesterNumber(row.try_get("tester")?),
+            received_at: row.try_get("received_at")?,
+            group: GroupNumber(row.try_get("group_number")?),
+            state: state_from(state).ok_or_else(|| damaged("state"))?,
+            reason: row.try_get("reason")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Stored {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        Ok(Stored {
+            report: StoredReport::from_row(row)?,
+            tester_id: row.try_get("tester_id")?,
+            tester_name: row.try_get("tester_name")?,
+            body: body(row)?,
+        })
+    }
+}
+
+fn body(row: &SqliteRow) -> std::result::Result<Body, sqlx::Error> {
+    Ok(Body { dictionary: row.try_get("dictionary")?, size: row.try_get("size")?, bytes: row.try_get("body")? })
+}
+
+fn state_from(text: &str) -> Option<State> {
+    [State::Accepted, State::Processed, State::Rejected, State::Parked].into_iter().find(|state| state.as_str() == text)
+}
+
+impl StoreError {
+    /// A row that is not as assay writes it.
+    pub fn inconsistent(table: &'static str, number: i64) -> Self {
+        StoreError::Inconsistent { table, number }
+    }
+}

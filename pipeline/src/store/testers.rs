@@ -1,0 +1,133 @@
+//! Who sends reports.
+
+use chrono::{DateTime, Utc};
+use schemas::grade::Counts;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{Result, Store, Tx};
+
+/// A tester's number in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TesterNumber(pub i64);
+
+/// A tester. The address is for the contract's answers alone, and only where the operator allows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tester {
+    pub number: TesterNumber,
+    /// Public id.
+    pub id: String,
+    /// `metabase`, `token` or `anonymous`: how they prove who they are.
+    pub door: String,
+    pub identity: String,
+    pub name: String,
+    pub address: Option<String>,
+    /// Hash of a legacy secret, once one was seen.
+    pub secret_hash: Option<String>,
+    pub counts: Counts,
+}
+
+const TESTER: &str = "number, id, door, identity, name, address, secret_hash, pass, fail, na, unknown";
+
+impl Store {
+    pub async fn tester(&self, door: &str, identity: &str) -> Result<Option<Tester>> {
+        let sql = format!("SELECT {TESTER} FROM testers WHERE door = $1 AND identity = $2");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(door)
+            .bind(identity)
+            .fetch_optional(&self.readers)
+            .await?)
+    }
+
+    /// A tester by public id.
+    pub async fn tester_by_id(&self, id: &str) -> Result<Option<Tester>> {
+        let sql = format!("SELECT {TESTER} FROM testers WHERE id = $1");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&self.readers).await?)
+    }
+
+    pub async fn tester_by_number(&self, number: TesterNumber) -> Result<Option<Tester>> {
+        let sql = format!("SELECT {TESTER} FROM testers WHERE number = $1");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(number.0).fetch_optional(&self.readers).await?)
+    }
+
+    /// Counts over all testers: every processed report.
+    pub async fn totals(&self) -> Result<Counts> {
+        let (pass, fail, na, unknown) = sqlx::query_as(
+            "SELECT CAST(COALESCE(sum(pass), 0) AS BIGINT), CAST(COALESCE(sum(fail), 0) AS BIGINT), \
+             CAST(COALESCE(sum(na), 0) AS BIGINT), CAST(COALESCE(sum(unknown), 0) AS BIGINT) FROM testers",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(Counts { pass, fail, na, unknown })
+    }
+}
+
+impl Tx {
+    /// Makes a tester known, or gives one who is the new name and address.
+    pub async fn put_tester(
+        &mut self,
+        new_id: &str,
+        door: &str,
+        identity: &str,
+        name: &str,
+        address: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Tester> {
+        let sql = format!(
+            "INSERT INTO testers (id, door, identity, name, address, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (door, identity) DO UPDATE SET name = excluded.name, \
+             address = COALESCE(excluded.address, testers.address) RETURNING {TESTER}"
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(new_id)
+            .bind(door)
+            .bind(identity)
+            .bind(name)
+            .bind(address)
+            .bind(now)
+            .fetch_one(self.connection())
+            .await?)
+    }
+
+    /// Keeps the hash of a secret, unless one is kept already: the first secret seen is the tester's.
+    pub async fn keep_secret(&mut self, tester: TesterNumber, hash: &str) -> Result<()> {
+        sqlx::query("UPDATE testers SET secret_hash = $2 WHERE number = $1 AND secret_hash IS NULL")
+            .bind(tester.0)
+            .bind(hash)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Moves testers' counts by signed differences.
+    pub async fn adjust_testers(&mut self, deltas: &[(TesterNumber, Counts)]) -> Result<()> {
+        for (tester, delta) in deltas {
+            sqlx::query(
+                "UPDATE testers SET pass = pass + $2, fail = fail + $3, na = na + $4, unknown = unknown + $5 \
+                 WHERE number = $1",
+            )
+            .bind(tester.0)
+            .bind(delta.pass)
+            .bind(delta.fail)
+            .bind(delta.na)
+            .bind(delta.unknown)
+            .execute(self.connection())
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Tester {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        Ok(Tester {
+            number: TesterNumber(row.try_get("number")?),
+            id: row.try_get("id")?,
+            door: row.try_get("door")?,
+            identity: row.try_get("identity")?,
+            name: row.try_get("name")?,
+            address: row.try_get("address")?,
+            secret_hash: row.try_get("secret_hash")?,
+            counts: super::releases::counts(row)?,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Runs jobs from the queue, feeds the index, and sweeps up what a vanished worker left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept::chain;
+use crate::catch_up::CatchUp;
+use crate::index::DocumentIndex;
+use crate::process::Process;
+use crate::queue::{self, Gate, ProcessGroup};
+use crate::store::{GroupNumber, StoreError};
+
+/// What a worker process runs.
+pub struct Worker {
+    pub process: Process,
+    /// `None` runs without search.
+    pub index: Option<Arc<dyn DocumentIndex>>,
+    pub gate: Gate,
+    /// Name in receipts and logs; of this process alone.
+    pub name: String,
+}
+
+impl Worker {
+    /// Starts the parts; they end when `stop` is cancelled, and `tracker` knows when they have.
+    pub async fn start(self, stop: CancellationToken, tracker: &TaskTracker) -> Result<(), StoreError> {
+        requeue(&self.process).await?;
+        if let Some(index) = self.index {
+            tracker.spawn(CatchUp::new(self.process.clone(), index).run(stop.clone()));
+        }
+        tracker.spawn(sweep(self.process.clone(), stop.clone()));
+        tracker.spawn(run_jobs(self.process, self.gate, self.name, stop));
+        Ok(())
+    }
+}
+
+/// Takes jobs until told to stop. A queue that fails is begun again: the database may have been away.
+async fn run_jobs(process: Process, gate: Gate, name: String, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let work = {
+            let (process, name) = (process.clone(), name.clone());
+            move |group| {
+                let (process, name) = (process.clone(), name.clone());
+                async move { attempt_until_done(&process, group, &name).await }
+            }
+        };
+        let wake = process.events.jobs();
+        let ended =
+            queue::run(&process.store, &name, &gate, wake, work, stop.clone().cancelled_owned()).await;
+        if let Err(error) = ended {
+            tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
+            wait(&stop, Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Tries a group until it is done or split; the waits grow, and differ, so that retries do not meet.
+async fn attempt_until_done(process: &Process, group: GroupNumber, name: &str) {
+    for failures in 0_u32.. {
+        match process.process(group, name).await {
+            Ok(_) => return,
+            Err(_) => {
+                let longest = Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(9));
+                let jitter = f64::from(group.0.unsigned_abs() as u32 % 100) / 200.0;
+                tokio::time::sleep(longest.mul_f64(0.5 + jitter)).await;
+            }
+        }
+    }
+}
+
+/// Queues groups that are open with no job of a live worker: all that are open when a worker starts.
+///
+/// A job too many does no harm: a group already settled has nothing left to do.
+pub async fn requeue(process: &Process) -> Result<usize, StoreError> {
+    let groups = process.store.open_groups(i64::MAX).await?;
+    let mut tx = process.store.begin().await?;
+    let orphans = tx.drop_orphaned_jobs().await?;
+    for group in &groups {
+        tx.enqueue(&ProcessGroup::new(*group)).await?;
+    }
+    tx.commit().await?;
+    if !groups.is_empty() {
+        tracing::info!(groups = groups.len(), orphans, "reports were waiting; their processing is queued");
+    }
+    process.events.jobs().notify_one();
+    Ok(groups.len())
+}
+
+/// Forgets finished jobs once a minute.
+async fn sweep(process: Process, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        wait(&stop, Duration::from_secs(60)).await;
+        if let Err(error) = process.store.sweep_jobs().await {
+            tracing::warn!(error = %chain(&error), "finished jobs could not be swept");
+        }
+    }
+}
+
+/// Sleeps, but no longer than until the stop.
+pub(crate) async fn wait(stop: &CancellationToken, time: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(time) => {}
+    }
+}

@@ -1,0 +1,1 @@
+//! Why reports are not passes.

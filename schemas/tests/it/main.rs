@@ -1,0 +1,14 @@
+//! What the outside may send, and what assay makes of it.
+
+mod corpus;
+mod distname;
+mod extraction;
+mod extraction_anything;
+mod extraction_reasons;
+mod extraction_speed;
+mod fixtures;
+mod metabase;
+mod perl;
+mod platform;
+mod report;
+mod report_anything;
