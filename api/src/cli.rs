@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client::Client;
@@ -21,6 +21,7 @@ mod patience;
 mod printing;
 mod reading;
 mod serving;
+mod shown;
 mod spool;
 mod submit;
 mod tables;
@@ -34,21 +35,22 @@ const BUGS: &str = match env!("CARGO_PKG_REPOSITORY").is_empty() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const SETTINGS_HELP: &str = "\
-Settings:
-  Each setting can be said four ways; the first one found wins:
-    1. a flag                --listen, --data, --server, or --set SECTION.KEY=VALUE
-    2. the environment       ASSAY_SECTION__KEY=VALUE, such as ASSAY_INTAKE__BODY_LIMIT
-    3. a TOML file           --config FILE, else ASSAY_CONFIG, else
-                             $XDG_CONFIG_HOME/assay/assay.toml when there is one
-    4. the default
-  `assay check --reference` prints every setting with its manual, default and range, as a TOML file;
-  `assay check` shows which values are in force and where each was said.
+Where settings come from, the first one found wins:
+  1. a flag            --listen, --data, --server, or --set SECTION.KEY=VALUE
+  2. the environment   ASSAY_SECTION__KEY, such as ASSAY_INTAKE__BODY_LIMIT
+  3. a TOML file       --config FILE, else ASSAY_CONFIG, else
+                       $XDG_CONFIG_HOME/assay/assay.toml when there is one
+  4. the default
+  `assay check --reference` prints every setting with its manual, default and
+  range; `assay check` shows the values in force and where each was said.
 
 Exit codes:
-  0  done                       4  refused by the server (4xx)
-  1  something else went wrong  5  the server failed (5xx)
-  2  wrong usage or settings    6  the server could not be reached
-  3  no right to do that        7  the server took too long";
+  0  done                          4  refused by the server (4xx)
+  1  something else went wrong     5  the server failed (5xx)
+  2  wrong usage or settings       6  the server could not be reached
+  3  no right to do that           7  the server took too long";
+
+const FOOTER: &str = "`assay --help` tells where settings come from, and the exit codes.";
 
 /// Test reports of a package ecosystem: taken in, counted, searched, shown.
 #[derive(Debug, Parser)]
@@ -56,7 +58,6 @@ Exit codes:
     name = "assay",
     version,
     long_version = format!("{VERSION}\n{BUGS}"),
-    propagate_version = true,
     after_long_help = format!("{SETTINGS_HELP}\n\n{BUGS}"),
     after_help = "`--help` says more than `-h`.",
     max_term_width = 100,
@@ -169,7 +170,8 @@ pub struct Shape {
 
 /// Reads the command line, does what it says, and tells how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let matches = command().try_get_matches_from(arguments);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is left to be told when stdout and stderr are closed.
@@ -215,9 +217,19 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
     }
 }
 
+/// The command line with the same last line under the help of each command.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(with_footer)
+}
+
+fn with_footer(command: clap::Command) -> clap::Command {
+    let help = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+    command.after_help(format!("{help}{FOOTER}")).mut_subcommands(with_footer)
+}
+
 fn completions(shell: Shell) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "assay", &mut script);
+    clap_complete::generate(shell, &mut command(), "assay", &mut script);
     printing::print(&script)
 }
 
@@ -228,9 +240,7 @@ impl Said {
             let flag = format!("--set {key}");
             (key, value, flag)
         });
-        let own = own
-            .into_iter()
-            .filter_map(|(key, flag, value)| Some((key.to_owned(), value?, flag.to_owned())));
+        let own = own.into_iter().filter_map(|(key, flag, value)| Some((key.to_owned(), value?, flag.to_owned())));
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -273,12 +283,12 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_command_says_what_it_is_for_and_each_flag_too() {
-        for command in Cli::command().get_subcommands() {
+        for command in command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} has no about", command.get_name());
             for argument in command.get_arguments() {
                 let (command, argument_name) = (command.get_name(), argument.get_id());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use pipeline::clock::Clock;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
 use schemas::problem::{Fault, Problem};
 use serde::de::DeserializeOwned;
@@ -243,7 +244,7 @@ async fn refusal(mut response: Response) -> Refusal {
     let status = response.status();
     let content_type = text_of(&response, header::CONTENT_TYPE).unwrap_or_else(|| "of no content type".to_owned());
     let request_id = text_of(&response, header::HeaderName::from_static("x-request-id"));
-    let retry_after = text_of(&response, header::RETRY_AFTER).and_then(|text| wait_of(&text, Utc::now()));
+    let retry_after = text_of(&response, header::RETRY_AFTER).and_then(|text| wait_of(&text, Clock::System.now()));
     let mut body = Vec::new();
     // The status is known already, so a body that breaks off or does not come takes nothing away.
     while let Ok(Some(chunk)) = response.chunk().await {

@@ -59,6 +59,8 @@ pub enum Queue {
 /// Where documents are searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Index {
+    /// No search.
+    None,
     /// A directory of tantivy's. Absolute; it need not exist yet.
     Directory(PathBuf),
 }
@@ -188,12 +190,15 @@ fn queue(said: Option<&str>, Database::Sqlite(file): &Database, layers: &mut Lay
 }
 
 fn index(said: Option<&str>, data: &std::path::Path, layers: &mut Layers) -> Index {
+    if said == Some("none") {
+        return Index::None;
+    }
     let directory = match said {
         None => data.join("index"),
         Some(said) => std::path::absolute(said).unwrap_or_default(),
     };
     if said.is_some_and(|said| said.contains("://")) {
-        layers.fault("index", "this version has only the embedded profile: expected a directory");
+        layers.fault("index", "this version has only the embedded profile: expected a directory, or none");
     }
     layers.derive("index", directory.display().to_string());
     Index::Directory(directory)

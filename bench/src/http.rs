@@ -89,10 +89,13 @@ enum State {
 impl Answer {
     /// A header's value, when there is one. The name is given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let head = std::str::from_utf8(&self.head).ok()?;
-        head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).find_map(|(key, value)| {
-            key.eq_ignore_ascii_case(name).then_some(value.trim())
-        })
+        self.headers().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// All headers in their order; none when the head is not text.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let head = std::str::from_utf8(&self.head).unwrap_or_default();
+        head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).map(|(key, value)| (key, value.trim()))
     }
 
     fn clear(&mut self) {

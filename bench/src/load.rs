@@ -68,6 +68,17 @@ impl Outcome {
         self.good as f64 / self.elapsed.as_secs_f64()
     }
 
+    /// Takes another run in, as if it had come after this one.
+    pub fn add(&mut self, other: Outcome) {
+        self.good += other.good;
+        self.broken += other.broken;
+        self.latencies.merge(other.latencies);
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.elapsed += other.elapsed;
+    }
+
     /// Requests that got no good answer.
     pub fn bad(&self) -> u64 {
         self.statuses.values().sum::<u64>() - self.good + self.broken
@@ -85,12 +96,7 @@ pub async fn drive(plan: Plan, first: u64, requests: Arc<impl Requests>) -> anyh
     let mut outcome = Outcome::default();
     while let Some(one) = connections.join_next().await {
         let one = one.context("a connection's task ended early")??;
-        outcome.good += one.good;
-        outcome.broken += one.broken;
-        outcome.latencies.merge(one.latencies);
-        for (status, count) in one.statuses {
-            *outcome.statuses.entry(status).or_default() += count;
-        }
+        outcome.add(one);
     }
     outcome.elapsed = began.elapsed();
     Ok(outcome)

@@ -1,20 +1,136 @@
 //! `assay-bench`: measures assay over HTTP, beside floors measured in the same run.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
 
 mod dictionary;
-#[expect(dead_code, reason = "x")]
+mod floor;
 mod generator;
+mod histogram;
+mod http;
+mod intake;
+mod load;
+mod measurement;
+mod options;
 mod samples;
+mod scenarios;
+mod server;
 
-fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(2).map(PathBuf::from);
-    let out = arguments.next().unwrap();
-    let files: Vec<PathBuf> = arguments.collect();
-    let value = dictionary::train(&out, &files)?;
-    for row in value["held_out"].as_array().unwrap() {
-        println!("{:26} {:7} {} n={} ratio={:.3} nodict={:.3} us={:.1}",row["split"].as_str().unwrap(),row["shape"].as_str().unwrap(),row["level"],row["bodies"],row["ratio"].as_f64().unwrap(),row["ratio_without_dictionary"].as_f64().unwrap(),row["micros_per_10_kb"].as_f64().unwrap());
+use floor::Handler;
+use generator::Generator;
+use measurement::Measurement;
+use options::Options;
+use scenarios::Scenario;
+
+/// Measures assay, and the floors below it, on this machine.
+///
+/// Each scenario starts the servers it needs on a temporary data directory and a free port of 127.0.0.1, and stops
+/// them again.
+#[derive(Debug, Parser)]
+#[command(name = "assay-bench", version, max_term_width = 100)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    One(Scenario),
+    /// Every scenario, each at most 5 seconds a measurement
+    All,
+    /// Print generated reports, one a line: as many as --reports says
+    Generate,
+    /// Train the dictionary bodies are stored with, and measure it on bodies it has not seen
+    TrainDictionary {
+        /// Where the dictionary is written
+        out: PathBuf,
+        /// Captured requests, facts and report texts; folders are read whole
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Serve a floor's bare handler
+    #[command(hide = true)]
+    Floor {
+        #[command(subcommand)]
+        handler: Handler,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Line { command, options } = Line::parse();
+    match run(command, options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    println!("{} {}", value["samples"], value["dictionary_bytes"]);
+}
+
+async fn run(command: Command, options: Options) -> anyhow::Result<()> {
+    let scenario = match command {
+        Command::One(scenario) => scenario,
+        Command::All => return measure_all(&options.quick()).await,
+        Command::Generate => return generate(&options),
+        Command::TrainDictionary { out, files } => {
+            println!("{}", serde_json::to_string_pretty(&dictionary::train(&out, &files)?)?);
+            return Ok(());
+        }
+        Command::Floor { handler } => return floor::serve(handler).await,
+    };
+    let measurement = scenario.measure(&options).await?;
+    match options.json {
+        true => println!("{}", serde_json::to_string_pretty(&measurement)?),
+        false => println!("{measurement}"),
+    }
+    Ok(())
+}
+
+/// Measures everything; a scenario that fails is told and does not keep the others from running.
+async fn measure_all(options: &Options) -> anyhow::Result<()> {
+    let mut measured: Vec<Value> = Vec::new();
+    let mut failed = 0;
+    for scenario in Scenario::ALL {
+        match scenario.measure(options).await {
+            Ok(measurement) => {
+                tell(&measurement, options);
+                measured.push(serde_json::to_value(&measurement)?);
+            }
+            Err(error) => {
+                failed += 1;
+                eprintln!("{scenario:?} failed: {error:#}");
+                measured.push(json!({"scenario": format!("{scenario:?}").to_lowercase(), "error": format!("{error:#}")}));
+            }
+        }
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&json!({"scenario": "all", "scenarios": measured}))?);
+    }
+    anyhow::ensure!(failed == 0, "{failed} scenarios failed");
+    Ok(())
+}
+
+fn tell(measurement: &Measurement, options: &Options) {
+    if !options.json {
+        println!("{measurement}\n");
+    }
+}
+
+fn generate(options: &Options) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let generator = Generator::new(options.seed, options.size);
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for number in 0..options.reports.unwrap_or(10) {
+        out.write_all(&generator.report(number))?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
     Ok(())
 }

@@ -177,3 +177,49 @@ impl<'a> Fields<'a> {
 fn after<'a>(text: &'a str, mark: &str) -> &'a str {
     text.find(mark).map_or("", |at| &text[at + mark.len()..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixtures() -> Vec<Sample> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+        read(&[root.join("captures"), root.join("texts"), root.join("facts")]).unwrap()
+    }
+
+    #[test]
+    fn a_text_comes_out_of_the_legacy_body_it_was_put_into() {
+        let text = "A \"text\" with \\ and\nlines, and J\u{f6}rg";
+        let body = String::from_utf8(legacy_body(text)).unwrap();
+        assert_eq!(legacy_text(&body).as_deref(), Some(text));
+        assert_eq!(legacy_text("{}"), None);
+    }
+
+    #[test]
+    fn the_fixtures_give_bodies_of_both_shapes_that_agree_with_their_texts() {
+        let samples = fixtures();
+        for shape in Shape::ALL {
+            assert!(samples.iter().filter(|sample| sample.shape == shape).count() > 200);
+        }
+        let bodies = samples.iter().filter(|sample| sample.shape == Shape::Current);
+        let reports: Vec<Value> = bodies.map(|sample| serde_json::from_slice(&sample.body).unwrap()).collect();
+        let mojolicious = reports.iter().find(|report| report["distribution"]["name"] == "Mojolicious").unwrap();
+        assert_eq!(mojolicious["distribution"]["version"], "9.31");
+        assert_eq!(mojolicious["environment"]["language"]["version"], "5.36.0");
+        assert_eq!(mojolicious["environment"]["system"]["osname"], "linux");
+        assert_eq!(mojolicious["result"]["grade"], "fail");
+    }
+
+    #[test]
+    fn the_dictionary_in_the_repository_packs_real_bodies_to_less_than_a_tenth() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipeline/dictionaries/reports-1.zdict");
+        let dictionary = std::fs::read(file).unwrap();
+        let mut compressor = zstd::bulk::Compressor::with_dictionary(3, &dictionary).unwrap();
+        let (mut raw, mut packed) = (0, 0);
+        for sample in fixtures() {
+            raw += sample.body.len();
+            packed += compressor.compress(&sample.body).unwrap().len();
+        }
+        assert!(packed * 10 < raw, "{raw} bytes are packed to {packed}");
+    }
+}

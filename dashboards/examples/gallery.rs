@@ -2,16 +2,15 @@
 //!
 //! `cargo run -p dashboards --example gallery -- DIRECTORY`
 
+#[path = "../tests/it/pages_of_all_kinds.rs"]
+mod pages_of_all_kinds;
 #[path = "../tests/it/samples.rs"]
 mod samples;
 
 use std::path::Path;
 use std::{env, fs, io};
 
-use dashboards::pages::{self, *};
 use dashboards::{Site, assets};
-use schemas::grade::Counts;
-use schemas::views::{MatrixView, Page, State};
 
 fn main() -> io::Result<()> {
     let directory = env::args().nth(1).unwrap_or_else(|| "gallery".to_owned());
@@ -20,66 +19,13 @@ fn main() -> io::Result<()> {
     for asset in assets() {
         fs::write(directory.join("static").join(&asset.name), asset.bytes)?;
     }
-    // Files are opened without a server, so that what stands below the root stands beside the pages.
-    let site = Site { origin: String::new(), root: ".".to_owned() };
-    for (name, html) in usual(&site).into_iter().chain(rare(&site)) {
+    // Files are opened without a server, so what stands below the root is looked for beside the pages.
+    let site = Site {
+        origin: String::new(),
+        root: ".".to_owned(),
+    };
+    for (name, html) in pages_of_all_kinds::pages_of_all_kinds(&site) {
         fs::write(directory.join(format!("{name}.html")), html)?;
     }
     Ok(())
-}
-
-fn usual(site: &Site) -> Vec<(&'static str, String)> {
-    vec![
-        ("home", pages::home(site, &samples::home())),
-        ("distribution", pages::distribution(site, &samples::distribution())),
-        ("matrix", pages::distribution_matrix(site, &samples::distribution_matrix())),
-        ("release", pages::release(site, &samples::release())),
-        ("results", pages::results(site, &samples::results_page())),
-        ("report", pages::report(site, &samples::report())),
-        ("author", pages::author(site, &samples::author())),
-        ("tester", pages::tester(site, &samples::tester())),
-        ("search", pages::search(site, &samples::search())),
-        ("receipt", pages::receipt(site, &samples::receipt(State::Processing))),
-        ("operations", pages::operations(site, &samples::operations())),
-        ("api", pages::api_reference(site, &samples::openapi())),
-        ("search-help", pages::search_help(site, &samples::query_fields())),
-        ("not-found", pages::problem(site, &samples::problem(404), "/dist/Foo-Bar/9.99")),
-    ]
-}
-
-/// Empty states and faults.
-fn rare(site: &Site) -> Vec<(&'static str, String)> {
-    let empty_matrix = MatrixView { cells: Vec::new(), totals: Counts::default(), ..samples::large_matrix() };
-    let small_release = ReleasePage {
-        release: samples::release_view(Counts { pass: 9, fail: 2, na: 0, unknown: 1 }),
-        matrix: samples::matrix(&samples::perls()[30..36], &["linux", "mswin32"]),
-        failing: Vec::new(),
-        recent: samples::results(3),
-    };
-    let new_release = ReleasePage {
-        release: samples::release_view(Counts::default()),
-        matrix: empty_matrix.clone(),
-        failing: Vec::new(),
-        recent: Vec::new(),
-    };
-    let results = Page { items: Vec::new(), next: None, freshness: samples::freshness() };
-    let mut unread = samples::report();
-    unread.report.result = None;
-    unread.report.details = None;
-    unread.report.state = State::Accepted;
-    let nothing = SearchPage { query: String::new(), answer: SearchAnswer::Nothing };
-    vec![
-        ("home-empty", pages::home(site, &HomePage::default())),
-        ("release-small", pages::release(site, &small_release)),
-        ("release-new", pages::release(site, &new_release)),
-        ("matrix-empty", pages::distribution_matrix(site, &MatrixPage { matrix: empty_matrix, versions: Vec::new() })),
-        ("results-empty", pages::results(site, &ResultsPage { filter: ResultsFilter::default(), results, total: None })),
-        ("report-waiting", pages::report(site, &unread)),
-        ("search-fault", pages::search(site, &samples::faulty_search())),
-        ("search-nothing", pages::search(site, &nothing)),
-        ("receipt-parked", pages::receipt(site, &samples::receipt(State::Parked))),
-        ("operations-idle", pages::operations(site, &OperationsPage::default())),
-        ("invalid", pages::problem(site, &samples::problem(422), "/results")),
-        ("failure", pages::problem(site, &samples::problem(500), "/")),
-    ]
 }

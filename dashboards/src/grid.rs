@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use askama::Template;
 use askama::filters::HtmlSafe;
 use schemas::grade::Counts;
+use schemas::perl::{self, LanguageVersion};
 use schemas::views::{CellView, MatrixView};
 
 use crate::counts::{self, Bar, Tally};
 use crate::site::Site;
-use crate::versions;
 
 /// A matrix ready to be shown.
 #[derive(Template)]
@@ -18,7 +18,7 @@ pub(crate) struct Grid {
     pub caption: String,
     /// What the rows are: `perl`.
     pub down: String,
-    /// What the columns are: `operating system`.
+    /// What the columns are: `system` or `release`.
     pub across: &'static str,
     pub columns: Vec<Head>,
     pub rows: Vec<Row>,
@@ -62,20 +62,37 @@ pub(crate) enum Across<'a> {
 impl Grid {
     pub fn new(site: &Site, matrix: &MatrixView, across: Across<'_>) -> Self {
         let sums = Sums::of(&matrix.cells, across);
-        let link = |row: Option<&str>, column: Option<&str>| reports_behind(site, matrix, across, row, column);
+        let link = |row: Option<&str>, column: Option<&str>| {
+            reports_behind(site, matrix, across, row, column)
+        };
         let columns: Vec<Head> = sums.ordered_columns(across);
-        let columns = columns.into_iter().map(|head| Head { href: link(None, Some(&head.name)), ..head }).collect::<Vec<_>>();
+        let columns = columns
+            .into_iter()
+            .map(|head| Head {
+                href: link(None, Some(&head.name)),
+                ..head
+            })
+            .collect::<Vec<_>>();
         let rows = sums.ordered_rows().into_iter().map(|(name, counts)| Row {
-            development: matrix.language == "perl" && versions::under_development(name),
-            cells: columns.iter().map(|column| sums.cell(name, &column.name, &link)).collect(),
-            head: Head { name: name.to_owned(), counts, href: link(Some(name), None) },
+            development: matrix.language == "perl" && under_development(name),
+            cells: columns
+                .iter()
+                .map(|column| sums.cell(name, &column.name, &link))
+                .collect(),
+            head: Head {
+                name: name.to_owned(),
+                counts,
+                href: link(Some(name), None),
+            },
         });
         let rows: Vec<Row> = rows.filter(|row| !row.head.counts.zero()).collect();
         Grid {
             caption: caption(matrix, across),
             down: matrix.language.clone(),
             across: across.title(),
-            totals: rows.iter().fold(Counts::default(), |sum, row| sum + row.head.counts),
+            totals: rows
+                .iter()
+                .fold(Counts::default(), |sum, row| sum + row.head.counts),
             columns,
             rows,
             href: link(None, None),
@@ -103,12 +120,12 @@ impl Grid {
 impl Across<'_> {
     fn title(self) -> &'static str {
         match self {
-            Across::Systems => "operating system",
-            Across::Versions(_) => "version",
+            Across::Systems => "system",
+            Across::Versions(_) => "release",
         }
     }
 
-    fn of<'c>(self, cell: &'c CellView) -> &'c str {
+    fn of(self, cell: &CellView) -> &str {
         let value = match self {
             Across::Systems => &cell.os,
             Across::Versions(_) => &cell.version,
@@ -119,7 +136,9 @@ impl Across<'_> {
     fn shows(self, column: &str) -> bool {
         match self {
             Across::Systems => true,
-            Across::Versions(listed) => listed.is_empty() || listed.iter().any(|version| version == column),
+            Across::Versions(listed) => {
+                listed.is_empty() || listed.iter().any(|version| version == column)
+            }
         }
     }
 }
@@ -133,7 +152,11 @@ struct Sums<'a> {
 
 impl<'a> Sums<'a> {
     fn of(cells: &'a [CellView], across: Across<'a>) -> Self {
-        let mut sums = Sums { rows: BTreeMap::new(), columns: BTreeMap::new(), cells: BTreeMap::new() };
+        let mut sums = Sums {
+            rows: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            cells: BTreeMap::new(),
+        };
         for cell in cells {
             let row = cell.language_version.as_deref().unwrap_or("not told");
             let column = across.of(cell);
@@ -149,8 +172,12 @@ impl<'a> Sums<'a> {
 
     /// Newest language version first.
     fn ordered_rows(&self) -> Vec<(&'a str, Counts)> {
-        let mut rows: Vec<_> = self.rows.iter().map(|(name, counts)| (*name, *counts)).collect();
-        rows.sort_by(|left, right| versions::compare(right.0, left.0));
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|(name, counts)| (*name, *counts))
+            .collect();
+        rows.sort_by(|left, right| perl::compare(right.0, left.0));
         rows
     }
 
@@ -161,20 +188,44 @@ impl<'a> Sums<'a> {
         };
         let mut columns: Vec<_> = self.columns.iter().collect();
         columns.sort_by(|(left, left_counts), (right, right_counts)| match across {
-            Across::Systems => right_counts.total().cmp(&left_counts.total()).then(left.cmp(right)),
-            Across::Versions([]) => versions::compare(right, left),
+            Across::Systems => right_counts
+                .total()
+                .cmp(&left_counts.total())
+                .then(left.cmp(right)),
+            Across::Versions([]) => perl::compare_versions(right, left),
             Across::Versions(_) => place(left).cmp(&place(right)),
         });
-        let head = |(name, counts): (&&str, &Counts)| Head { name: (*name).to_owned(), counts: *counts, href: String::new() };
+        let head = |(name, counts): (&&str, &Counts)| Head {
+            name: (*name).to_owned(),
+            counts: *counts,
+            href: String::new(),
+        };
         columns.into_iter().map(head).collect()
     }
 
-    fn cell(&self, row: &str, column: &str, link: &impl Fn(Option<&str>, Option<&str>) -> String) -> Cell {
+    fn cell(
+        &self,
+        row: &str,
+        column: &str,
+        link: &impl Fn(Option<&str>, Option<&str>) -> String,
+    ) -> Cell {
         match self.cells.get(&(row, column)) {
-            Some(counts) => Cell { counts: *counts, href: link(Some(row), Some(column)) },
-            None => Cell { counts: Counts::default(), href: String::new() },
+            Some(counts) => Cell {
+                counts: *counts,
+                href: link(Some(row), Some(column)),
+            },
+            None => Cell {
+                counts: Counts::default(),
+                href: String::new(),
+            },
         }
     }
+}
+
+/// Whether a perl is no release for everyday use: a development version, a candidate, or patched.
+fn under_development(language_version: &str) -> bool {
+    let version = LanguageVersion::read(language_version);
+    version.devel || version.patched
 }
 
 /// The list of reports behind a cell, a row, a column or the whole.
@@ -204,6 +255,15 @@ fn reports_behind(
 }
 
 fn caption(matrix: &MatrixView, across: Across<'_>) -> String {
-    let version = matrix.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-    format!("{}{version}: grades by {} version and {}", matrix.distribution, matrix.language, across.title())
+    let version = matrix
+        .version
+        .as_deref()
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
+    format!(
+        "{}{version}: grades by {} version and {}",
+        matrix.distribution,
+        matrix.language,
+        across.title()
+    )
 }

@@ -9,7 +9,7 @@
 //! | [`assets`] | style sheet and pictures, with a digest in the name so that they can be cached for ever |
 //! | [`site`] | where the pages live: every link they hold is made there |
 //! | [`pages`] | one function for each page, with the struct it takes |
-//! | `frame`, `tables`, `grid`, `counts`, `moment`, `passage`, `prose`, `versions` | what pages are made of |
+//! | `frame`, `tables`, `grid`, `counts`, `moment`, `passage`, `prose` | what pages are made of |
 
 pub mod assets;
 pub mod pages;
@@ -23,7 +23,6 @@ mod moment;
 mod passage;
 mod prose;
 mod tables;
-mod versions;
 
 pub use assets::{Asset, asset, assets};
 pub use site::Site;

@@ -26,6 +26,6 @@ pub use receipt::receipt;
 pub use release::{FailingPlatform, ReasonCount, ReleasePage, release};
 pub use report::{ReportPage, report};
 pub use results::{ResultsFilter, ResultsPage, results};
-pub use search::{QueryFault, SearchAnswer, SearchPage, search};
-pub use search_help::{QueryField, search_help};
+pub use search::{SearchAnswer, SearchPage, search};
+pub use search_help::search_help;
 pub use tester::tester;

@@ -1,6 +1,6 @@
 //! Pieces of report texts made fit for a page: cut at safe places, terminal escapes removed, hidden characters shown.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Range;
 
 use askama::filters::HtmlSafe;
@@ -10,7 +10,7 @@ const LONGEST: usize = 192 * 1024;
 /// What is shown of the end of a text too long to show whole, in bytes: where a suite says how it ended.
 const TAIL: usize = 64 * 1024;
 
-/// Text escaped for HTML, with terminal escapes removed and control characters shown as pictures.
+/// Text escaped for HTML, with terminal escapes removed and control characters shown by their numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Passage<'a>(pub &'a str);
 
@@ -43,11 +43,19 @@ pub(crate) fn slice(text: &str, range: Range<usize>) -> &str {
 /// Cuts a text to what a page can show.
 pub(crate) fn excerpt(text: &str) -> Excerpt<'_> {
     if text.len() <= LONGEST {
-        return Excerpt { head: text, tail: "", omitted: 0 };
+        return Excerpt {
+            head: text,
+            tail: "",
+            omitted: 0,
+        };
     }
     let head = slice(text, 0..LONGEST - TAIL);
     let tail = slice(text, text.len() - TAIL..text.len());
-    Excerpt { head, tail, omitted: text.len() - head.len() - tail.len() }
+    Excerpt {
+        head,
+        tail,
+        omitted: text.len() - head.len() - tail.len(),
+    }
 }
 
 impl fmt::Display for Passage<'_> {
@@ -81,7 +89,10 @@ impl fmt::Display for Marked<'_> {
         let mut marks: Vec<(usize, usize)> = self.marks.to_vec();
         marks.sort_unstable();
         for (start, end) in marks {
-            let start = self.text.floor_char_boundary(start.min(self.text.len())).max(shown);
+            let start = self
+                .text
+                .floor_char_boundary(start.min(self.text.len()))
+                .max(shown);
             let end = self.text.floor_char_boundary(end.min(self.text.len()));
             if end <= start {
                 continue;
@@ -102,7 +113,10 @@ fn needs_care(character: char) -> bool {
 fn hidden(character: char) -> bool {
     match character {
         '\n' | '\t' => false,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => true,
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' => true,
         _ => character.is_control(),
     }
 }
@@ -117,10 +131,8 @@ fn write_careful(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
         _ => {
             f.write_str("<span class=\"hidden\">")?;
             match u32::from(character) {
-                // The block of control pictures follows the order of the control characters.
-                code @ 0..=0x1f => f.write_char(char::from_u32(0x2400 + code).unwrap_or('\u{fffd}'))?,
-                0x7f => f.write_char('\u{2421}')?,
-                code => write!(f, "U+{code:04X}")?,
+                code @ 0..=0x7f => write!(f, "\\x{code:02x}")?,
+                code => write!(f, "\\u{{{code:x}}}")?,
             }
             f.write_str("</span>")
         }
@@ -142,7 +154,9 @@ fn after_escape(text: &str) -> &str {
         let line = body.find('\n').unwrap_or(body.len());
         let end = body[..line].find(['\u{7}', '\u{1b}']);
         return match end {
-            Some(end) => body[end + 1..].strip_prefix('\\').unwrap_or(&body[end + 1..]),
+            Some(end) => body[end + 1..]
+                .strip_prefix('\\')
+                .unwrap_or(&body[end + 1..]),
             None => body,
         };
     }

@@ -117,7 +117,7 @@ async fn commit_groups(
                 Err(error) => Err(AcceptError::Store(std::sync::Arc::clone(error))),
             };
             if let Ok(acceptance) = &answer {
-                measures.count_acceptance(pending.submission.door, acceptance, reports[index].body.size);
+                measures.count_acceptance(pending.submission.door, acceptance, &reports[index].body);
             }
             // A sender who has gone away gets no answer; the report is kept all the same.
             drop(pending.answer.send(answer));

@@ -3,7 +3,7 @@
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::accept::Acceptance;
-use crate::store::Door;
+use crate::store::{Body, Door};
 
 /// The pipeline's counters, all registered in one registry. Cheap to clone; all clones count together.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Measures {
         }
     }
 
-    pub fn count_acceptance(&self, door: Door, acceptance: &Acceptance, size: i64) {
+    pub fn count_acceptance(&self, door: Door, acceptance: &Acceptance, body: &Body) {
         let outcome = match acceptance {
             Acceptance::Accepted => "accepted",
             Acceptance::Duplicate => "duplicate",
@@ -64,12 +64,9 @@ impl Measures {
         };
         self.submissions.with_label_values(&[door.as_str(), outcome]).inc();
         if matches!(acceptance, Acceptance::Accepted | Acceptance::Corrected { .. }) {
-            self.raw_bytes.inc_by(u64::try_from(size).unwrap_or(0));
+            self.raw_bytes.inc_by(u64::try_from(body.size).unwrap_or(0));
+            self.body_bytes.inc_by(body.bytes.len() as u64);
         }
-    }
-
-    pub fn count_stored(&self, bytes: usize) {
-        self.body_bytes.inc_by(bytes as u64);
     }
 
     /// A submission that the door itself refused.

@@ -9,7 +9,7 @@ use schemas::views::{HitView, ResultView, SearchView};
 
 use crate::bodies;
 use crate::clock::Clock;
-use crate::index::{DocumentIndex, IndexError, Order};
+use crate::index::{DocumentIndex, IndexError, MAX_WINDOW, Order};
 use crate::store::{Store, StoreError, Stored};
 use crate::submission;
 
@@ -21,9 +21,6 @@ pub enum SearchError {
     #[error("what was found could not be read")]
     Store(#[from] StoreError),
 }
-
-/// Reports past this place in a result are not given: a narrower query finds them.
-pub const DEEPEST: usize = 10_000;
 
 /// One page of what matches, with the places that matched.
 pub async fn search(
@@ -62,7 +59,7 @@ pub async fn search(
     .await
     .expect("highlighting does not panic");
     let end = offset + found.hits.len();
-    let more = (end as u64) < found.total as u64 && end < DEEPEST && !found.hits.is_empty();
+    let more = (end as u64) < found.total && end + limit <= MAX_WINDOW && !found.hits.is_empty();
     Ok(SearchView {
         query: text,
         total: i64::try_from(found.total).unwrap_or(i64::MAX),

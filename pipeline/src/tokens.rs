@@ -60,12 +60,25 @@ pub async fn issue(store: &Store, clock: &Clock, order: &Issue) -> Result<(Secre
     Ok((secret, stored))
 }
 
-/// Replaces a token by a new one for the same tester and scopes; the old one stops working. `None`: no such token.
-pub async fn rotate(store: &Store, clock: &Clock, id: &str) -> Result<Option<(Secret, Token)>, StoreError> {
+/// Replaces a token by a new one for the same tester and scopes; the old one works until `ends_at` and no longer.
+/// `None`: no such token.
+pub async fn rotate(
+    store: &Store,
+    clock: &Clock,
+    id: &str,
+    ends_at: DateTime<Utc>,
+) -> Result<Option<(Secret, Token)>, StoreError> {
     let Some(old) = store.token(id).await?.filter(|token| token.valid(clock.now())) else { return Ok(None) };
     let order = Issue { scopes: old.scopes, tester: old.tester_name, expires_at: old.expires_at };
     let issued = issue(store, clock, &order).await?;
-    revoke(store, clock, id).await?;
+    let mut tx = store.begin().await?;
+    match ends_at <= clock.now() {
+        true => {
+            tx.revoke_token(id, clock.now()).await?;
+        }
+        false => tx.end_token(id, ends_at).await?,
+    }
+    tx.commit().await?;
     Ok(Some(issued))
 }
 

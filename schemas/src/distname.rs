@@ -186,9 +186,10 @@ fn whole_version(name: &mut String, version: &str) -> String {
             return format!("{part}{version}");
         }
     }
-    let dotted = version.as_bytes().windows(3).any(|three| {
-        three[0].is_ascii_digit() && three[1] == b'.' && three[2].is_ascii_digit()
-    });
+    let dotted = version
+        .as_bytes()
+        .windows(3)
+        .any(|three| three[0].is_ascii_digit() && three[1] == b'.' && three[2].is_ascii_digit());
     let separators: &[char] = if dotted { &['-', '_', '.'] } else { &['-', '_'] };
     version.trim_start_matches(separators).to_owned()
 }

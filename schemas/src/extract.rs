@@ -133,4 +133,3 @@ pub struct PrerequisiteView {
     /// Whether what was there is enough, as the report itself marks it, or by comparing versions.
     pub satisfied: Option<bool>,
 }
-

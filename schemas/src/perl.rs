@@ -83,7 +83,8 @@ fn release_candidate(text: &str) -> Option<&str> {
 /// Whether ` RC` and a digit come right after the number.
 fn candidate_follows(after: &str) -> bool {
     let candidate = after.trim_start().strip_prefix("RC");
-    after.starts_with(char::is_whitespace) && candidate.is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+    after.starts_with(char::is_whitespace)
+        && candidate.is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Contract §3.3 `perlmat`. Any character may stand where the dot is meant, as there.

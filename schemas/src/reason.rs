@@ -107,7 +107,7 @@ impl Evidence<'_> {
             let lacking = self.signs.get(Kind::Warned).or(self.lacking.as_deref()).filter(|_| !self.ran);
             lacking.map(|module| (Code::MissingPrerequisite, Some(module)))
         })
-        .or_else(|| (self.grade == Grade::Na).then(|| (Code::UnsupportedPlatform, self.last_line)))
+        .or_else(|| (self.grade == Grade::Na).then_some((Code::UnsupportedPlatform, self.last_line)))
     }
 
     /// What failed, where nothing tells why.
@@ -126,9 +126,13 @@ impl Evidence<'_> {
     }
 }
 
-/// The first line of a text, cut to the length of a detail, without characters that cannot be shown.
+/// The first line of a text, cut to the length of a detail, without marks of a comment and characters that cannot be
+/// shown.
 fn detail(text: &str) -> String {
-    let line = text.trim_start().chars().take_while(|character| *character != '\n');
+    let line = text
+        .trim_start_matches(|mark: char| mark == '#' || mark.is_whitespace())
+        .chars()
+        .take_while(|character| *character != '\n');
     let shown: String = line.filter(|character| !character.is_control()).take(LONGEST_DETAIL).collect();
     shown.trim_end().to_owned()
 }

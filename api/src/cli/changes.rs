@@ -21,7 +21,8 @@ const HOLD: u64 = 25;
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Args, Debug)]
-#[command(after_help = "Without --after it begins at the beginning. The cursor to go on from is told on stderr at the end.
+#[command(after_help = "Without --after it begins at the beginning. The cursor to go on from is told on
+stderr at the end.
 
 Examples:
   assay changes --json > changes.ndjson

@@ -17,7 +17,7 @@ use super::{Local, Said, Shape, printing};
 
 Examples:
   assay check --data /var/lib/assay
-  assay check --reference > assay.toml        every setting with its manual, to be edited")]
+  assay check --reference > assay.toml    every setting, to be edited")]
 pub struct Check {
     #[command(flatten)]
     local: Local,
@@ -50,13 +50,14 @@ pub async fn check(Check { local, reference, shape }: Check, said: Said) -> anyh
 fn settings_table(settings: &Settings) -> Table {
     let mut table = Table::new(&["setting", "value", "said by"]);
     for one in &settings.effective {
-        table.row([one.key.name.to_owned(), one.value.clone(), one.origin.to_string()]);
+        let value = if one.value.is_empty() { "none" } else { &one.value };
+        table.row([one.key.name.to_owned(), value.to_owned(), one.origin.to_string()]);
     }
     table
 }
 
 fn parts_table(parts: &[Part]) -> Table {
-    let mut table = Table::new(&["part", "", "found"]);
+    let mut table = Table::new(&["part", "state", "found"]);
     for part in parts {
         let (word, ink, found) = match &part.fault {
             None => ("works", Ink::Good, part.found.clone()),
@@ -126,9 +127,8 @@ mod tests {
             .collect();
         let table: toml::Table = uncommented.parse().unwrap();
         for key in keys::all() {
-            let value = key.name.split('.').try_fold(toml::Value::from(table.clone()), |value, name| {
-                value.get(name).cloned()
-            });
+            let value =
+                key.name.split('.').try_fold(toml::Value::from(table.clone()), |value, name| value.get(name).cloned());
             assert_eq!(value, Some(toml::Value::from(key.default)), "{}", key.name);
         }
     }

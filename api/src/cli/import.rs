@@ -20,7 +20,7 @@ use self::progress::Progress;
 use self::rejects::Rejects;
 use self::sending::{Fate, Sending};
 use super::exit::{Class, Usage};
-use super::{Remote, Said, Shape, printing};
+use super::{Remote, Said, printing};
 
 mod bookmark;
 mod lines;
@@ -29,19 +29,22 @@ mod rejects;
 mod sending;
 
 const HELP: &str = "\
-A FILE has one v3 report on each line; it may be compressed by gzip or zstd; `-` is stdin. A report without an id is
-given one made of its content, so importing a file twice counts it once.
+A FILE has one v3 report on each line; it may be compressed by gzip or zstd; `-`
+is stdin. A report without an id is given one made of its content, so importing
+a file twice counts it once.
 
-An import that was stopped goes on where it was: the place is kept for each file and server, with a digest of what
-lies before it, below $XDG_STATE_HOME/assay/import. Lines that the server refuses are written to
-FILE.rejected.ndjson, each with its number and the reason.
+An import that was stopped goes on where it was: the place is kept for each file
+and server, with a digest of what lies before it, in $XDG_STATE_HOME/assay/import.
+Lines that the server refuses are written to FILE.rejected.ndjson, each with its
+number and the reason.
 
 Examples:
   assay import reports.ndjson.zst
-  assay import a.ndjson.gz b.ndjson.gz --jobs 8 --server https://assay.example.org --token-file token
+  assay import a.gz b.gz --jobs 8 --server https://assay.example.org
   zcat reports.ndjson.gz | assay import - --rejected refused.ndjson
 
-Exit codes: 0 all lines are there, 4 some were refused; else the code of what stopped it, and it can be resumed.";
+Exit code 0 when all lines are there, 4 when some were refused; else the code of
+what stopped it, and the same command resumes it.";
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -65,8 +68,8 @@ pub struct Import {
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
     /// Print one JSON object at the end
-    #[command(flatten)]
-    shape: Shape,
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -101,12 +104,12 @@ pub async fn import(import: Import, said: Said) -> anyhow::Result<Class> {
     let mut tallies = BTreeMap::new();
     for path in &import.files {
         let tally = run.file(path).await.with_context(|| format!("{} is not imported whole", path.display()))?;
-        if !import.shape.json {
+        if !import.json {
             printing::line(&format!("{}: {}", path.display(), tally.told()))?;
         }
         tallies.insert(path.display().to_string(), tally);
     }
-    if import.shape.json {
+    if import.json {
         let total = tallies.values().fold(Tally::default(), |total, tally| total.plus(tally));
         printing::json(json!({"total": total, "files": tallies}).to_string().as_bytes())?;
     }

@@ -91,7 +91,8 @@ fn with_hint(refused: ClientError) -> ClientError {
     match refused {
         ClientError::Refused(refusal) => {
             let hint = "the server knows this profile with another secret";
-            let detail = if refusal.detail.is_empty() { hint.to_owned() } else { format!("{}; {hint}", refusal.detail) };
+            let detail =
+                if refusal.detail.is_empty() { hint.to_owned() } else { format!("{}; {hint}", refusal.detail) };
             ClientError::Refused(Box::new(Refusal { detail, ..*refusal }))
         }
         other => other,

@@ -12,15 +12,17 @@ use super::tables::Table;
 use super::{Local, Said, Shape, printing};
 
 const SERVE_HELP: &str = "\
-Everything that is stored lives in one directory, which is made when it is missing. When assay is ready it prints
-one line, `listening on http://HOST:PORT`, for each address. SIGTERM and Ctrl-C end it after the requests under way.
+Everything that is stored lives in one directory, made when it is missing. When
+assay is ready it prints a line `listening on http://HOST:PORT` for each address.
+SIGTERM and Ctrl-C end it after the requests under way.
+
+Reports without a credential are taken only while every address is loopback,
+unless intake.anonymous says otherwise.
 
 Examples:
-  assay serve --demo                          a first look, with reports to look at
+  assay serve --demo              a first look, with reports to look at
   assay serve --data /var/lib/assay --listen 0.0.0.0:8080
-  assay serve --set workers=0                 accept reports, process none for now
-
-Reports without a credential are taken only while every address is loopback, unless intake.anonymous says otherwise.";
+  assay serve --set workers=0     accept reports, process none for now";
 
 /// Flags of commands that answer requests.
 #[derive(Args, Debug)]

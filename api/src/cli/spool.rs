@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -56,7 +57,9 @@ impl Spool {
     pub fn keep(&mut self, parcel: &Parcel) -> anyhow::Result<Entry> {
         let attempted = format!("{} could not be kept in {}", parcel.label, self.directory.display());
         if self.lock.is_none() {
-            fs::create_dir_all(&self.directory).with_context(|| attempted.clone())?;
+            // Reports carry their tester's address, so nobody else needs to read them.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+            made.with_context(|| attempted.clone())?;
             self.acquire()?;
         }
         let number = self.newest + 1;

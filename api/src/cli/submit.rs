@@ -8,35 +8,41 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clap::Args;
 use reqwest::{Method, Url, header};
-use schemas::views::{ReceiptView, State};
-use serde_json::{Value, json};
+use schemas::views::ReceiptView;
+use serde_json::Value;
 
 use crate::client::{Client, ClientError};
 use crate::config::Server;
 use crate::config::units::duration;
 
+use self::outcome::{Again, Outcome, Undelivered};
 use super::exit::{self, Class, Usage};
 use super::metabase::{self, Identity};
 use super::parcel::{self, Kind, Parcel, Unfit};
 use super::patience::Patience;
 use super::spool::{Entry, Spool};
-use super::{Remote, Said, Shape, printing};
+use super::{Remote, Said, printing};
+
+mod outcome;
 
 const HELP: &str = "\
-A FILE is one v3 report, one legacy fact (Metabase), or lines of either; `-` is stdin. A v3 report without an id is
-given one made of its content, so that sending it twice counts it once.
+A FILE is one v3 report, one legacy fact (Metabase), or lines of either; `-` is
+stdin. A v3 report without an id is given one made of its content, so that
+sending it twice counts it once.
 
-When the server is away, answers 5xx, or asks to wait (429), the report is kept in the spool, retried until
---retry-for is over, and again at the next run. Reports arrive in the order they were given. A report that the server
-refuses for good is put aside in the spool's directory `rejected`, with the reason beside it.
+When the server is away, answers 5xx, or asks to wait (429), the report is kept
+in the spool, retried until --retry-for is over, and again at the next run.
+Reports arrive in the order they were given. A report out of the spool that the
+server refuses for good is put into its directory `rejected`, with the reason.
 
 Examples:
   assay submit report.json --wait 10
   zcat reports.ndjson.gz | assay submit - --json
   assay submit fact.json --id-file ~/.cpanreporter/metabase_id.json
-  assay submit --flush                        only what the spool still holds
+  assay submit --flush            only what the spool still holds
 
-Exit codes: 0 all delivered, 4 some refused; when reports stay in the spool, the code of the reason (5, 6 or 7).";
+Exit code 0 when all are delivered, 4 when some are refused; when reports stay
+in the spool, the code of the reason (4, 5, 6 or 7).";
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -60,39 +66,10 @@ pub struct Submit {
     #[arg(long, value_name = "FILE")]
     id_file: Option<PathBuf>,
     /// Print one JSON object for each report
-    #[command(flatten)]
-    shape: Shape,
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     remote: Remote,
-}
-
-/// What became of one report.
-struct Outcome {
-    label: String,
-    id: Option<String>,
-    word: &'static str,
-    class: Class,
-    status: Option<u16>,
-    /// Why it is not simply accepted.
-    reason: Option<String>,
-    receipt: Option<ReceiptView>,
-}
-
-/// Why a report is not with the server.
-struct Undelivered {
-    class: Class,
-    status: Option<u16>,
-    reason: String,
-    again: Again,
-}
-
-/// When it is worth another try.
-enum Again {
-    /// After a while, or after what the server asks for.
-    Soon(Option<Duration>),
-    /// Once a person has changed something: a token, an identity.
-    Changed,
-    Never,
 }
 
 /// One run: how reports are delivered and told about.
@@ -100,7 +77,7 @@ struct Run {
     client: Client,
     identity: Result<Identity, String>,
     wait: Option<Duration>,
-    shape: Shape,
+    json: bool,
     /// The first bad news decides the exit code.
     class: Class,
 }
@@ -113,7 +90,7 @@ pub async fn submit(submit: Submit, said: Said) -> anyhow::Result<Class> {
         client: Client::new(&server)?,
         identity: identity(submit.id_file, &server)?,
         wait: submit.wait.map(Duration::from_secs),
-        shape: submit.shape,
+        json: submit.json,
         class: Class::Done,
     };
     let mut spool = Spool::open(spool)?;
@@ -256,78 +233,10 @@ impl Run {
         if self.class == Class::Done {
             self.class = outcome.class;
         }
-        match self.shape.json {
+        match self.json {
             true => printing::json(outcome.as_json().to_string().as_bytes()),
             false => printing::line(&printing::harmless(&outcome.as_text())),
         }
-    }
-}
-
-impl Outcome {
-    fn accepted(parcel: &Parcel, id: Option<String>, status: u16, receipt: Option<ReceiptView>) -> Outcome {
-        let state = receipt.as_ref().map(|receipt| receipt.state);
-        let (word, class) = match state {
-            Some(State::Rejected) => ("rejected", Class::Rejected),
-            Some(State::Parked) => ("parked", Class::Server),
-            Some(State::Processed) => ("processed", Class::Done),
-            // The server has had it before (200), or takes it now (201, 202).
-            _ if status == 200 => ("known already", Class::Done),
-            _ => ("accepted", Class::Done),
-        };
-        let reason = receipt.as_ref().and_then(|receipt| receipt.reason.clone());
-        Outcome { label: parcel.label.clone(), id, word, class, status: Some(status), reason, receipt }
-    }
-
-    fn as_text(&self) -> String {
-        let id = self.id.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
-        let reason = self.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        format!("{}: {}{id}{reason}", self.label, self.word)
-    }
-
-    fn as_json(&self) -> Value {
-        json!({
-            "source": self.label,
-            "outcome": self.word,
-            "id": self.id,
-            "status": self.status,
-            "reason": self.reason,
-            "receipt": self.receipt,
-        })
-    }
-}
-
-impl Undelivered {
-    fn outcome(&self, word: &'static str, parcel: &Parcel) -> Outcome {
-        Outcome {
-            label: parcel.label.clone(),
-            id: parcel.id.clone(),
-            word,
-            class: self.class,
-            status: self.status,
-            reason: Some(self.reason.clone()),
-            receipt: None,
-        }
-    }
-}
-
-impl From<ClientError> for Undelivered {
-    fn from(error: ClientError) -> Undelivered {
-        let class = Class::of_client(&error);
-        let again = match class {
-            _ if error.transient() => Again::Soon(error.retry_after()),
-            Class::Access => Again::Changed,
-            // The wrong address, most likely: the report is not at fault.
-            _ if error.status().is_none() => Again::Changed,
-            _ => Again::Never,
-        };
-        Undelivered { class, status: error.status(), again, reason: exit::chain_of(&error) }
-    }
-}
-
-impl From<Unfit> for Outcome {
-    fn from(Unfit { label, reason }: Unfit) -> Outcome {
-        let (id, reason) = (None, Some(reason));
-        Outcome { label, id, word: "refused", class: Class::Rejected, status: None, reason, receipt: None }
     }
 }
 

@@ -38,7 +38,7 @@ impl Ink {
     }
 }
 
-/// Rows under a header.
+/// Rows under a header. Columns named after a grade hold counts.
 pub struct Table {
     table: comfy_table::Table,
     coloured: bool,
@@ -64,10 +64,17 @@ impl Table {
             true => table.enforce_styling(),
             false => table.force_no_tty(),
         };
-        table.set_header(header.into_iter().map(|name| {
-            let cell = Cell::new(printing::one_line(&name));
+        let names: Vec<String> = header.into_iter().collect();
+        table.set_header(names.iter().map(|name| {
+            let cell = Cell::new(printing::one_line(name));
             if coloured { cell.add_attribute(Attribute::Bold) } else { cell }
         }));
+        for (column, name) in table.column_iter_mut().zip(&names) {
+            column.set_padding((0, 2));
+            if name.parse::<Grade>().is_ok() {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
         Table { table, coloured }
     }
 
@@ -78,9 +85,7 @@ impl Table {
     pub fn inked(&mut self, cells: impl IntoIterator<Item = (String, Ink)>) {
         let coloured = self.coloured;
         self.table.add_row(cells.into_iter().map(|(text, ink)| {
-            let number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let cell = Cell::new(printing::one_line(&text));
-            let cell = if number { cell.set_alignment(CellAlignment::Right) } else { cell };
             match color(ink) {
                 Some(color) if coloured => cell.fg(color),
                 _ => cell,

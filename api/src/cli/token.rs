@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
+use pipeline::clock::Clock;
 use serde_json::json;
 
 use crate::config::units::duration;
@@ -20,7 +21,7 @@ A token is shown once, when it is issued; only its hash is stored.
 Examples:
   assay token issue --scope submit --tester 'Jane Roe'
   assay token issue --scope submit,read,admin --expires 90d --json
-  assay token rotate 0b45cd74 --grace 1d      a new token; the old one works one day more
+  assay token rotate 0b45cd74 --grace 1d      the old one works one day more
   assay token revoke 0b45cd74";
 
 #[derive(Args, Debug)]
@@ -109,7 +110,8 @@ async fn list(local: Local, shape: Shape, said: Said) -> anyhow::Result<()> {
         return printing::json(&serde_json::to_vec(&tokens)?);
     }
     let mut table = Table::new(&["id", "scopes", "tester", "created", "expires", "revoked"]);
-    let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default();
+    let time =
+        |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default();
     for token in tokens {
         table.row([
             token.id,
@@ -134,7 +136,7 @@ fn show(IssuedToken { id, token }: IssuedToken, shape: Shape) -> anyhow::Result<
 
 fn from_now(span: Duration) -> anyhow::Result<DateTime<Utc>> {
     let span = chrono::TimeDelta::from_std(span).ok();
-    span.and_then(|span| Utc::now().checked_add_signed(span)).context("the duration goes beyond the calendar")
+    span.and_then(|span| Clock::System.now().checked_add_signed(span)).context("the duration goes beyond the calendar")
 }
 
 fn no_such(id: &str) -> Usage {

@@ -204,11 +204,7 @@ fn plain(value: toml::Value) -> String {
 }
 
 /// See [`Layers::base_directory`].
-pub fn base_directory(
-    environment: &BTreeMap<String, String>,
-    variable: &str,
-    below_home: &str,
-) -> Option<PathBuf> {
+pub fn base_directory(environment: &BTreeMap<String, String>, variable: &str, below_home: &str) -> Option<PathBuf> {
     // The specification asks to ignore relative paths.
     let absolute = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)))

@@ -9,6 +9,8 @@ const RELEASES: u64 = 4;
 const THEMES: usize = 14;
 /// Bytes a test file's line has in the middle.
 const LINE: usize = 44;
+/// Bytes of the first test file's line.
+const FIRST_LINE: usize = 40;
 
 /// What is tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,34 +58,36 @@ impl Release {
     }
 
     /// Names of test files, so many that a line for each fills about `length` bytes.
-    pub fn test_files(&self, seed: u64, length: usize) -> Vec<String> {
+    pub fn test_files(&self, seed: u64, length: usize) -> TestFiles {
         let mut dice = Dice::new(seed ^ 0x7e57, self.number);
         let numbered = dice.chance(55);
         let folders = dice.chance(35);
         // The files of one distribution go over a few themes again and again.
         let from = dice.below((WORDS.len() - THEMES) as u64) as usize;
         let themes = &WORDS[from..from + THEMES];
-        let mut files = vec!["t/00-load.t".to_owned()];
-        let mut written = 40;
-        while written < length && files.len() < 5_000 {
-            let mut file = String::with_capacity(32);
-            file.push_str(if dice.chance(6) { "xt/" } else { "t/" });
+        let count = (length.saturating_sub(FIRST_LINE).div_ceil(LINE) + 1).min(5_000);
+        let mut files = TestFiles { names: String::with_capacity(count * 28), ends: Vec::with_capacity(count) };
+        files.names.push_str("t/00-load.t");
+        files.end();
+        for number in 1..count {
+            let out = &mut files.names;
+            out.push_str(if dice.chance(6) { "xt/" } else { "t/" });
             if folders && dice.chance(50) {
-                file.push_str(dice.word(themes));
-                file.push('/');
+                out.push_str(dice.word(themes));
+                out.push('/');
             }
             if numbered {
-                let number = files.len();
-                file.extend([char::from(b'0' + (number / 10 % 10) as u8), char::from(b'0' + (number % 10) as u8), '-']);
+                out.push(char::from(b'0' + (number / 10 % 10) as u8));
+                out.push(char::from(b'0' + (number % 10) as u8));
+                out.push('-');
             }
-            file.push_str(dice.word(themes));
+            out.push_str(dice.word(themes));
             if dice.chance(60) {
-                file.push(if numbered { '-' } else { '_' });
-                file.push_str(dice.word(themes));
+                out.push(if numbered { '-' } else { '_' });
+                out.push_str(dice.word(themes));
             }
-            file.push_str(".t");
-            written += LINE;
-            files.push(file);
+            out.push_str(".t");
+            files.end();
         }
         files
     }
@@ -98,6 +102,27 @@ impl Release {
             ("build_requires", needed(&mut dice, &TEST_MODULES, testing)),
             ("configure_requires", vec![Needed { module: "ExtUtils::MakeMaker", need: "0".into(), installed: "7.18" }]),
         ]
+    }
+}
+
+/// Names of test files, one behind the other: thousands of reports a second must not each make a hundred strings.
+pub struct TestFiles {
+    names: String,
+    ends: Vec<usize>,
+}
+
+impl TestFiles {
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.names[begin..*end])
+    }
+
+    fn end(&mut self) {
+        self.ends.push(self.names.len());
     }
 }
 

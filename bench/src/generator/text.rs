@@ -29,6 +29,10 @@ impl Grade {
     }
 }
 
+const DOTS: &str = "................................................................";
+const DASHES: &str = "----------------------------------------------------------------";
+const SPACES: &str = "                                                                ";
+
 /// Which sections a report has: the smaller the report, the fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sections {
@@ -74,12 +78,12 @@ impl Text<'_> {
             self.write_prerequisites(out);
         }
         let pid = 2_000 + dice.below(30_000);
-        let mut fill = |_: &str, out: &mut String| number(out, pid);
+        let mut gap = |_: &str, out: &mut String| number(out, pid);
         if self.sections >= Sections::Context {
-            self.rig.context.write(out, &mut fill);
+            self.rig.context.write(out, &mut gap);
         }
         if self.sections == Sections::All {
-            self.rig.configuration.write(out, &mut fill);
+            self.rig.configuration.write(out, &mut gap);
         }
         suite
     }
@@ -148,8 +152,8 @@ impl Text<'_> {
             ));
         }
         let files = self.release.test_files(self.seed, self.filling);
-        let width = files.iter().map(String::len).max().unwrap_or(0) + 3;
-        let failing = if self.grade == Grade::Fail { dice.below(files.len() as u64) as usize } else { usize::MAX };
+        let width = files.iter().map(str::len).max().unwrap_or(0) + 3;
+        let failing = if self.grade == Grade::Fail { dice.below(files.count() as u64) as usize } else { usize::MAX };
         let mut suite = Suite::default();
         let mut failed = 0;
         for (place, file) in files.iter().enumerate() {
@@ -157,7 +161,7 @@ impl Text<'_> {
             suite.tests += tests;
             out.push_str(&file[..file.len() - 2]);
             out.push_str(".t ");
-            out.extend(std::iter::repeat_n('.', width - file.len()));
+            fill(out, DOTS, width - file.len());
             match dice.below(100) {
                 _ if place == failing => {
                     failed = 1 + dice.below(tests);
@@ -170,7 +174,7 @@ impl Text<'_> {
         }
         suite.failures = failed;
         suite.duration = 10 + dice.skewed(20_000) as u64;
-        self.write_result(dice, files.len(), &suite, out);
+        self.write_result(dice, files.count(), &suite, out);
         suite
     }
 
@@ -221,7 +225,7 @@ impl Text<'_> {
             out.extend([phase, ":\\n\\n    Module"]);
             pad(out, width - 6);
             out.push_str(" Need     Have     \\n    ");
-            out.extend(std::iter::repeat_n('-', width));
+            fill(out, DASHES, width);
             out.push_str(" -------- ---------\\n");
             for needed in &modules {
                 self.write_prerequisite(needed, width, out);
@@ -272,9 +276,18 @@ pub fn number(out: &mut String, mut value: u64) {
             break;
         }
     }
-    out.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+    out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
 }
 
 fn pad(out: &mut String, count: usize) {
-    out.extend(std::iter::repeat_n(' ', count));
+    fill(out, SPACES, count);
+}
+
+/// Appends the first `count` bytes of a run of one character, again and again if it is too short.
+fn fill(out: &mut String, run: &str, mut count: usize) {
+    while count > run.len() {
+        out.push_str(run);
+        count -= run.len();
+    }
+    out.push_str(&run[..count]);
 }

@@ -50,12 +50,20 @@ fn groups(openapi: &Value) -> Vec<Group<'_>> {
     let tags = openapi["tags"].as_array().map_or(&[][..], Vec::as_slice);
     let mut groups: Vec<Group<'_>> = tags
         .iter()
-        .map(|tag| Group { name: text(tag.get("name")), description: text(tag.get("description")), operations: Vec::new() })
+        .map(|tag| Group {
+            name: text(tag.get("name")),
+            description: text(tag.get("description")),
+            operations: Vec::new(),
+        })
         .collect();
     for (tag, operation) in operations(openapi) {
         match groups.iter_mut().find(|group| group.name == tag) {
             Some(group) => group.operations.push(operation),
-            None => groups.push(Group { name: tag, description: "", operations: vec![operation] }),
+            None => groups.push(Group {
+                name: tag,
+                description: "",
+                operations: vec![operation],
+            }),
         }
     }
     groups.retain(|group| !group.operations.is_empty());
@@ -68,6 +76,9 @@ fn text(value: Option<&Value>) -> &str {
 
 /// A name as the target of a link within the page.
 fn anchor(kind: &str, name: &str) -> String {
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     format!("{kind}-{name}")
 }

@@ -1,6 +1,7 @@
 //! `/search`: reports that match a query, with the places that matched.
 
 use askama::Template;
+use schemas::query::QueryError;
 use schemas::views::SearchView;
 
 use crate::counts::{Count, GradeMark};
@@ -25,25 +26,24 @@ pub enum SearchAnswer {
     Nothing,
     Found(Box<SearchView>),
     /// The query cannot be read.
-    Faulty(QueryFault),
-}
-
-/// What is wrong with a query, and where.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueryFault {
-    /// A sentence fit to show to who asked.
-    pub detail: String,
-    /// First byte of the query at fault.
-    pub start: usize,
-    /// One past the last byte at fault; the same as `start` when something is missing there.
-    pub end: usize,
+    Faulty(QueryError),
 }
 
 /// The page at `/search`.
 pub fn search(site: &Site, page: &SearchPage) -> String {
     let query = page.query.as_str();
-    let title = if query.is_empty() { "Search".to_owned() } else { format!("Search: {query}") };
-    let mut frame = Frame::new(site, title, "Search test reports.", site.search(query, None)).unlisted();
+    let title = if query.is_empty() {
+        "Search".to_owned()
+    } else {
+        format!("Search: {query}")
+    };
+    let mut frame = Frame::new(
+        site,
+        title,
+        "Search test reports.",
+        site.search(query, None),
+    )
+    .unlisted();
     frame.query = query;
     let (found, fault) = match &page.answer {
         SearchAnswer::Nothing => (None, None),
@@ -51,7 +51,12 @@ pub fn search(site: &Site, page: &SearchPage) -> String {
         SearchAnswer::Faulty(fault) => (None, Some(fault)),
     };
     frame.freshness = found.map(|found| found.freshness);
-    render(&Search { frame, query, found, fault })
+    render(&Search {
+        frame,
+        query,
+        found,
+        fault,
+    })
 }
 
 #[derive(Template)]
@@ -60,21 +65,23 @@ struct Search<'a> {
     frame: Frame<'a>,
     query: &'a str,
     found: Option<&'a SearchView>,
-    fault: Option<&'a QueryFault>,
+    fault: Option<&'a QueryError>,
 }
 
 impl Search<'_> {
-    fn place(&self, fault: &QueryFault) -> [(usize, usize); 1] {
-        [(fault.start, fault.end)]
+    /// What is marked as wrong: from where the fault begins to the next blank.
+    fn place(&self, fault: &QueryError) -> [(usize, usize); 1] {
+        let from = slice(self.query, fault.at..self.query.len());
+        [(fault.at, fault.at.saturating_add(from.find(char::is_whitespace).unwrap_or(from.len())))]
     }
 
     /// Where the fault begins as people count: in characters, from 1.
-    fn character(&self, fault: &QueryFault) -> usize {
-        slice(self.query, 0..fault.start).chars().count() + 1
+    fn character(&self, fault: &QueryError) -> usize {
+        slice(self.query, 0..fault.at).chars().count() + 1
     }
 
     /// Whether something is missing at the end of the query rather than wrong in it.
-    fn at_the_end(&self, fault: &QueryFault) -> bool {
-        fault.start >= self.query.len() || fault.end <= fault.start
+    fn at_the_end(&self, fault: &QueryError) -> bool {
+        fault.at >= self.query.len()
     }
 }

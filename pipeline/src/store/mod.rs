@@ -30,7 +30,7 @@ pub use groups::{Attempt, GroupNumber};
 pub use matrix::{Axis, CellDelta};
 pub use releases::{Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
-pub use results::ResultFilter;
+pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 

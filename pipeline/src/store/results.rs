@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use schemas::extract::Language;
 use schemas::grade::Grade;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use super::releases::ReleaseNumber;
 use super::{Result, Store};
@@ -27,6 +27,16 @@ pub struct ResultFilter {
     pub changed_since: Option<DateTime<Utc>>,
 }
 
+/// Failures of a release on one platform for one reason.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct Failures {
+    pub language_version: String,
+    pub os: String,
+    pub code: Option<String>,
+    pub reports: i64,
+    pub first_at: DateTime<Utc>,
+}
+
 impl Store {
     /// Numbers and documents of reports before a number, newest first.
     pub async fn results(&self, filter: &ResultFilter, before: Option<i64>, limit: i64) -> Result<Vec<(i64, String)>> {
@@ -37,6 +47,28 @@ impl Store {
         }
         query.push(" ORDER BY extracts.number DESC LIMIT ").push_bind(limit);
         Ok(query.build_query_as().fetch_all(&self.readers).await?)
+    }
+
+    /// Failures of a release by platform and reason code: language version, os, code, how many, the first's receipt.
+    pub async fn failures(&self, release: ReleaseNumber) -> Result<Vec<Failures>> {
+        Ok(sqlx::query_as(
+            "SELECT language_version, os, document -> 'reason' ->> 'code' AS code, count(*) AS reports, \
+             min(received_at) AS first_at FROM extracts WHERE release = $1 AND grade = 'fail' AND NOT removed \
+             GROUP BY 1, 2, 3 ORDER BY reports DESC",
+        )
+        .bind(release.0)
+        .fetch_all(&self.readers)
+        .await?)
+    }
+
+    /// How many distributions, releases and testers there are.
+    pub async fn sizes(&self) -> Result<(i64, i64, i64)> {
+        Ok(sqlx::query_as(
+            "SELECT (SELECT count(DISTINCT language || '/' || distribution) FROM releases), \
+             (SELECT count(*) FROM releases), (SELECT count(*) FROM testers)",
+        )
+        .fetch_one(&self.readers)
+        .await?)
     }
 
     /// Number of different testers of a release, and when its first and last reports came.

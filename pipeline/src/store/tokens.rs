@@ -141,6 +141,16 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets a token end at `at`, unless it ends sooner.
+    pub async fn end_token(&mut self, id: &str, at: DateTime<Utc>) -> Result<()> {
+        sqlx::query("UPDATE tokens SET expires_at = $2 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2)")
+            .bind(id)
+            .bind(at)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Whether there was such a token that was not revoked yet.
     pub async fn revoke_token(&mut self, id: &str, now: DateTime<Utc>) -> Result<bool> {
         let revoked = sqlx::query("UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")

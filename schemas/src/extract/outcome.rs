@@ -20,8 +20,10 @@ pub(super) struct Ending {
 
 /// Reads the outputs of a report, one after the other.
 pub(super) fn read(report: &Report) -> Ending {
-    let parts: Vec<Part<'_>> = parts(&report.result.output).map(|(phase, text)| Part::read(phase, decoded(text))).collect();
     let grade = report.result.grade;
+    let parts: Vec<Part<'_>> = parts(&report.result.output)
+        .map(|(phase, text)| Part::read(phase, decoded(text), grade != Grade::Pass))
+        .collect();
     // Only the test phase has figures; whichever part ran the tests tells them.
     let told = parts.iter().position(|part| part.suite.ran()).unwrap_or(parts.len().saturating_sub(1));
     let evidence = (grade != Grade::Pass).then(|| gather(&parts, report));
@@ -66,15 +68,16 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn read(phase: Option<Phase>, text: Cow<'a, str>) -> Self {
+    /// The outline and the stage are of use only to a report that did not pass.
+    fn read(phase: Option<Phase>, text: Cow<'a, str>, failed: bool) -> Self {
         let (mut outline, mut suite, mut stage) = (Outline::default(), Suite::default(), Stage(phase));
         for line in lines(&text) {
             suite.see(&line);
-            if phase.is_none() {
+            if phase == Some(Phase::Test) {
+                suite.see_tap(&line);
+            } else if failed && phase.is_none() {
                 outline.see(&line);
                 stage.see(&line);
-            } else if phase == Some(Phase::Test) {
-                suite.see_tap(&line);
             }
         }
         Part { text, outline, suite, stage }

@@ -86,7 +86,12 @@ impl Optional {
                 let versions = toolchain.iter().filter_map(|(module, version)| Some((module.clone(), had(version)?)));
                 self.facts.toolchain = versions.collect();
             }
-            _ => return Err(Refused(format!("the report holds a fact of type {}, which assay does not know", shown(kind)))),
+            _ => {
+                return Err(Refused(format!(
+                    "the report holds a fact of type {}, which assay does not know",
+                    shown(kind)
+                )));
+            }
         }
         Ok(())
     }

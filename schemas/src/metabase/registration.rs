@@ -22,7 +22,7 @@ const LONGEST_SECRET: usize = 1024;
 pub fn registration(bytes: &[u8]) -> Result<Registration, Refused> {
     let facts = match envelope::outermost(bytes)? {
         Body::Facts(facts) => facts.into_iter().map(|Object(fact)| fact).collect(),
-        Body::Fact(Object(fact)) => vec![fact],
+        Body::Fact(fact) => vec![fact.0],
     };
     let (mut profile, mut secret) = (None, None);
     for fact in facts {
@@ -46,7 +46,7 @@ pub fn registration(bytes: &[u8]) -> Result<Registration, Refused> {
 #[serde(untagged, expecting = "a profile, or an array of a profile and a secret, was expected")]
 enum Body {
     Facts(Vec<Object<Fact>>),
-    Fact(Object<Fact>),
+    Fact(Box<Object<Fact>>),
 }
 
 fn person(profile: Fact) -> Result<Registration, Refused> {
@@ -73,7 +73,9 @@ fn line(fact: Fact, kind: &str) -> Result<String, Refused> {
         return Err(Refused(format!("the {kind} is {} bytes long, more than {LONGEST}", text.len())));
     }
     match text.chars().find(char::is_ascii_control) {
-        Some(character) => Err(Refused(format!("the {kind} holds the control character U+{:04X}", u32::from(character)))),
+        Some(character) => {
+            Err(Refused(format!("the {kind} holds the control character U+{:04X}", u32::from(character))))
+        }
         None => Ok(text),
     }
 }

@@ -17,7 +17,8 @@ impl LegacyReport {
     ///
     /// Refused when author, distribution or version cannot be told from the resource, or a name is none assay takes.
     pub fn upgrade(self, reporter: Reporter) -> Result<Report, Refused> {
-        let OptionalFacts { output, comment, compiled, variables, environment, prerequisites, toolchain } = self.optional;
+        let OptionalFacts { output, comment, compiled, variables, environment, prerequisites, toolchain } =
+            self.optional;
         let mut distribution = distribution(&self.resource)?;
         distribution.prerequisites = prerequisites;
         let report = Report {
@@ -62,9 +63,9 @@ fn outcome(grade: crate::grade::Grade, output: Output) -> Outcome {
 
 fn distribution(resource: &str) -> Result<Distribution, Refused> {
     let refused = |what: &str| Refused(format!("cannot tell the {what} from the resource {}", shown(resource)));
-    let path = resource.strip_prefix(SCHEME).ok_or_else(|| {
-        Refused(format!("the resource {} does not begin with {SCHEME}", shown(resource)))
-    })?;
+    let path = resource
+        .strip_prefix(SCHEME)
+        .ok_or_else(|| Refused(format!("the resource {} does not begin with {SCHEME}", shown(resource))))?;
     let read = distname::read(path);
     let author = read.author.ok_or_else(|| refused("author"))?;
     Ok(Distribution {

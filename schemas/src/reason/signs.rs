@@ -89,7 +89,8 @@ impl Signs {
                 (line, harmless) = (at + 1, None);
                 continue;
             }
-            let Some((phrase, kind)) = phrases(*byte).iter().find(|(phrase, _)| bytes[at..].starts_with(phrase.as_bytes()))
+            let Some((phrase, kind)) =
+                phrases(*byte).iter().find(|(phrase, _)| bytes[at..].starts_with(phrase.as_bytes()))
             else {
                 continue;
             };
@@ -107,7 +108,9 @@ impl Signs {
         let (kind, detail) = match hit.kind {
             Kind::Module if hit.phrase.starts_with("required") => hit.required(),
             Kind::Module => (Kind::Module, hit.module().filter(|module| module != own)),
-            Kind::Warned => (Kind::Warned, hit.after().split(' ').next().filter(|name| module_name(name)).map(str::to_owned)),
+            Kind::Warned => {
+                (Kind::Warned, hit.after().split(' ').next().filter(|name| module_name(name)).map(str::to_owned))
+            }
             kind => (kind, Some(hit.shown())),
         };
         let found = &mut self.found[kind as usize];

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::{Deserialize, Deserializer};
 
 /// Reads RFC 3339, with a blank for the `T`, with an offset without its colon, or with none at all, which is taken
@@ -21,7 +21,6 @@ pub(crate) fn read(text: &str) -> Option<DateTime<Utc>> {
 
 /// Four-digit years, which every consumer of the contract can read.
 fn in_range(moment: DateTime<Utc>) -> bool {
-    use chrono::Datelike as _;
     (1970..=9999).contains(&moment.year())
 }
 

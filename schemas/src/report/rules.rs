@@ -38,7 +38,8 @@ pub(super) const TEXTS: [(&str, Rule); 10] = [
 
 /// Every rule a report breaks that came by the legacy protocol, whose perl versions follow no pattern.
 pub(crate) fn broken(report: &Report) -> Vec<Fault> {
-    let fault = |(pointer, rule): (&'static str, Rule)| Some(Fault::new(pointer, rule.broken_by(text(report, pointer)?)?));
+    let fault =
+        |(pointer, rule): (&'static str, Rule)| Some(Fault::new(pointer, rule.broken_by(text(report, pointer)?)?));
     TEXTS.into_iter().filter_map(fault).collect()
 }
 
@@ -69,7 +70,8 @@ pub(super) fn perl(language: &str) -> bool {
 /// `^5\.\d+\.\d+` (contract §2.1).
 pub(super) fn version(text: &str) -> bool {
     let mut parts = text.splitn(3, '.');
-    let number = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let number =
+        |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     parts.next() == Some("5")
         && number(parts.next())
         && parts.next().is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
@@ -142,9 +144,11 @@ fn name(text: &str) -> Option<String> {
     if text.trim() != text {
         return Some("begins or ends with a blank".to_owned());
     }
-    control(text, char::is_control)
-        .or_else(|| control(text, reordering))
-        .or_else(|| text.chars().find(|character| hostile(*character)).map(|it| format!("holds the character {it:?}, which no name may")))
+    control(text, char::is_control).or_else(|| control(text, reordering)).or_else(|| {
+        text.chars()
+            .find(|character| hostile(*character))
+            .map(|it| format!("holds the character {it:?}, which no name may"))
+    })
 }
 
 /// Characters a shell, a URL, a page or a query would read as its own.
@@ -163,14 +167,17 @@ mod tests {
 
     #[test]
     fn real_names_are_kept() {
-        for name in ["Moose", "++-1.15", "weblint++", "File::Which", "1.04_01", "v1.2.3-TRIAL", "Zoë-Łukasz ☃ 😀", "a b"] {
+        for name in
+            ["Moose", "++-1.15", "weblint++", "File::Which", "1.04_01", "v1.2.3-TRIAL", "Zoë-Łukasz ☃ 😀", "a b"]
+        {
             assert_eq!(Rule::Name.broken_by(name), None, "{name}");
         }
     }
 
     #[test]
     fn hostile_names_are_refused_with_their_fault() {
-        let check = |name: &str, fault: &str| assert_eq!(Rule::Name.broken_by(name).as_deref(), Some(fault), "{name:?}");
+        let check =
+            |name: &str, fault: &str| assert_eq!(Rule::Name.broken_by(name).as_deref(), Some(fault), "{name:?}");
         check("; touch x", "holds the character ';', which no name may");
         check("<script>", "holds the character '<', which no name may");
         check("../../etc/passwd", "holds the character '/', which no name may");

@@ -30,7 +30,10 @@ impl Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     Missing,
-    Type { expected: &'static str, got: &'static str },
+    Type {
+        expected: &'static str,
+        got: &'static str,
+    },
     NotIn(Vec<&'static str>),
     /// The language has no name that could choose its schema.
     Nameless,
@@ -82,10 +85,8 @@ pub(super) fn faults(document: &Value, twice: &[String], dialect: Dialect) -> Ve
 /// Whether a value is a field of one of assay's own objects, not of a map or an extra.
 fn own(pointer: &str) -> bool {
     let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
-    matches!(
-        parent,
-        "" | "/reporter" | "/environment" | "/environment/language" | "/environment/language/backend"
-    ) || matches!(parent, "/environment/system" | "/distribution" | "/result" | "/result/output" | "/result/todo")
+    matches!(parent, "" | "/reporter" | "/environment" | "/environment/language" | "/environment/language/backend")
+        || matches!(parent, "/environment/system" | "/distribution" | "/result" | "/result/output" | "/result/todo")
         || parent.starts_with("/distribution/prerequisites/")
 }
 
@@ -235,7 +236,12 @@ impl Walk {
         value.as_object()
     }
 
-    fn child<'v>(&mut self, fields: &'v Map<String, Value>, at: &str, key: &str) -> Option<(&'v Map<String, Value>, String)> {
+    fn child<'v>(
+        &mut self,
+        fields: &'v Map<String, Value>,
+        at: &str,
+        key: &str,
+    ) -> Option<(&'v Map<String, Value>, String)> {
         let at = below(at, key);
         let value = fields.get(key)?;
         Some((self.object(value, &at)?, at))
@@ -266,7 +272,9 @@ impl Walk {
             let wrong = match value {
                 Value::Number(number) if number.as_u64().is_some_and(|count| count <= MOST) => continue,
                 Value::Number(number) if number.is_u64() => Wrong::TooLarge,
-                Value::Number(number) if number.as_f64().is_some_and(|number| number < 0.0) => Wrong::Negative(number.to_string()),
+                Value::Number(number) if number.as_f64().is_some_and(|number| number < 0.0) => {
+                    Wrong::Negative(number.to_string())
+                }
                 Value::Number(number) if number.as_f64().is_some_and(|number| number > MOST as f64) => Wrong::TooLarge,
                 other => Wrong::Type { expected: "integer", got: kind(other) },
             };

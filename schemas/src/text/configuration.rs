@@ -33,12 +33,16 @@ pub(crate) fn read(section: &str) -> BTreeMap<String, String> {
     configuration
 }
 
-/// `Summary of my perl5 (revision 5 version 10 subversion 0 patch 33443) configuration:`
+/// `Summary of my perl5 (revision 5 version 10 subversion 0 patch 33443) configuration:`, in Perl 5.005
+/// `Summary of my perl5 (5.0 patchlevel 5 subversion 3) configuration:`
 fn read_summary(text: &str, configuration: &mut BTreeMap<String, String>) {
     let Some((_, words)) = text.split_once('(') else { return };
-    let words: Vec<&str> = words.split([' ', ')', ',']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = words.split([' ', ')', ',']).filter(|word| !word.is_empty()).take(10).collect();
+    if let Some(revision) = words.first().filter(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
+        insert(configuration, "revision", revision);
+    }
     for pair in words.windows(2) {
-        if matches!(pair[0], "revision" | "version" | "subversion" | "patch") {
+        if matches!(pair[0], "revision" | "version" | "patchlevel" | "subversion" | "patch") {
             insert(configuration, pair[0], pair[1]);
         }
     }
@@ -75,7 +79,8 @@ fn key(text: &str) -> Option<(&str, &str)> {
     // Never more than a few blanks stand before a key; the bound keeps a hostile line from costing more than one walk.
     let blanks = text.bytes().take(8).take_while(|byte| b" ,\t".contains(byte)).count();
     let text = &text[blanks..];
-    let length = text.bytes().take(LONGEST_KEY + 1).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    let length =
+        text.bytes().take(LONGEST_KEY + 1).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
     let (key, rest) = text.split_at(length);
     let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix('=')?;
     (length > 0 && length <= LONGEST_KEY).then_some((key, rest))

@@ -24,21 +24,31 @@ impl Context {
     /// Reads the lists of a section into this context.
     pub fn see(&mut self, section: &str) {
         let mut list = None;
+        let mut last = String::new();
+        let mut paragraph_ended = false;
         for line in lines(section) {
-            match (heading(line.text), list) {
-                (Some(headed), _) => list = Some(headed),
-                _ if line.text.is_empty() => {}
-                // Lists are indented; what is not has left them.
-                _ if !line.text.starts_with([' ', '\t']) => list = None,
-                (None, Some(list)) => self.see_entry(list, line.text),
-                (None, None) => {}
+            let text = line.text;
+            let indented = text.starts_with("  ") || text.starts_with('\t');
+            if let Some(headed) = heading(text) {
+                list = Some(headed);
+            } else if !text.is_empty() && !indented && paragraph_ended {
+                list = None;
+            } else if let (Some(list), false) = (list, text.is_empty()) {
+                self.see_entry(list, text, indented, &mut last);
             }
+            paragraph_ended = text.is_empty();
         }
     }
 
-    fn see_entry(&mut self, list: List, text: &str) {
+    fn see_entry(&mut self, list: List, text: &str, indented: bool, last: &mut String) {
         match list {
-            List::Environment => insert(&mut self.environment, assignment(text)),
+            List::Environment => match assignment(text).filter(|_| indented) {
+                Some((name, value)) => {
+                    insert(&mut self.environment, Some((name, value)));
+                    name.clone_into(last);
+                }
+                None => continue_value(self.environment.get_mut(last), text),
+            },
             List::SpecialVariables => {
                 // CPANPLUS writes `UID:  $<  = 1001` where the others write `$UID = 1001`.
                 let named = assignment(text).map(|(name, value)| {
@@ -51,6 +61,21 @@ impl Context {
                 let row = Row::read(text).filter(|row| row.last != "n/a" && row.last != "Have");
                 insert(&mut self.toolchain, row.map(|row| (row.module, row.last)));
             }
+        }
+    }
+}
+
+/// Appends a further line of a value. Mail servers break lines of a thousand characters by `!` and a blank.
+fn continue_value(value: Option<&mut String>, text: &str) {
+    let Some(value) = value else { return };
+    match text.strip_prefix(' ').filter(|_| value.ends_with('!')) {
+        Some(rest) => {
+            value.pop();
+            value.push_str(rest);
+        }
+        None => {
+            value.push('\n');
+            value.push_str(text);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// How far into a text its encoding shows.
-const OPENING: usize = 4_000;
+const OPENING: usize = 1_500;
 
 /// The text as the client wrote it.
 ///

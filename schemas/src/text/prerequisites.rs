@@ -52,7 +52,9 @@ impl Order {
             Order::NeedHave => (row.middle, row.last),
             Order::HaveWant => (row.last, row.middle),
         };
-        let installed = !matches!(have, "n/a" | "~" | "undef");
+        // CPANPLUS gives a module it could not load the version 0, and marks it.
+        let unloadable = matches!(self, Order::HaveWant) && row.marked && have == "0";
+        let installed = !matches!(have, "n/a" | "~" | "undef") && !unloadable;
         PrerequisiteView {
             phase: phase.to_owned(),
             name: row.module.to_owned(),

@@ -10,7 +10,8 @@ fn the_demo_corpus_is_made_of_reports() {
     let corpus = fixtures::read("demo/reports.ndjson");
     let mut named = 0;
     for line in corpus.lines() {
-        let report = Report::parse(line.as_bytes(), Dialect::V4).unwrap_or_else(|invalid| panic!("{invalid:?}: {line}"));
+        let report =
+            Report::parse(line.as_bytes(), Dialect::V4).unwrap_or_else(|invalid| panic!("{invalid:?}: {line}"));
         assert!(report.id.is_some(), "{line}");
         if let Some(path) = &report.distribution.path {
             let read = distname::read(path);

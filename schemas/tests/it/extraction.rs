@@ -44,10 +44,11 @@ fn mail(subject: &str, text: &str) -> Report {
     report.environment.language.archname = between("archname=", &[',', '\n']);
     report.environment.system.osname = between("osname=", &[',', '\n']);
     report.environment.system.osversion = Some(between("osvers=", &[',', '\n']));
-    let summary = between("Summary of my perl5 (revision ", &[')']);
-    let parts: Vec<&str> = summary.split(' ').collect();
+    // `revision 5 version 8 subversion 8 patch 33443`; the oldest say `5.0 patchlevel 5 subversion 5`.
+    let summary = between("Summary of my perl5 (", &[')']);
+    let parts: Vec<&str> = summary.trim_start_matches("revision ").split(' ').collect();
     let patch = parts.get(6).map(|patch| format!(" patch {patch}")).unwrap_or_default();
-    report.environment.language.version = format!("{}.{}.{}{patch}", parts[0], parts[2], parts[4]);
+    report.environment.language.version = format!("5.{}.{}{patch}", parts[2], parts[4]);
     assert_eq!(platform::from_archname(words[2]).is_some(), !words[2].starts_with('v'), "{subject}");
     report
 }
@@ -140,7 +141,8 @@ pub fn submissions() -> Vec<(String, Report)> {
         let legacy = content(&facts[0]["content"]);
         let release = capture.meta["dist"].as_str().expect("a release");
         let (name, version) = release.rsplit_once('-').expect("a version");
-        let (grade, text) = (legacy["grade"].as_str().expect("a grade"), legacy["textreport"].as_str().expect("a text"));
+        let (grade, text) =
+            (legacy["grade"].as_str().expect("a grade"), legacy["textreport"].as_str().expect("a text"));
         (capture.file, report(grade, name, version, text))
     });
     captures.collect()

@@ -1,5 +1,6 @@
 //! What the outside may send, and what assay makes of it.
 
+mod bad;
 mod corpus;
 mod distname;
 mod extraction;
@@ -10,5 +11,6 @@ mod fixtures;
 mod metabase;
 mod perl;
 mod platform;
+mod query;
 mod report;
 mod report_anything;

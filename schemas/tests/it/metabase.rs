@@ -73,7 +73,8 @@ fn each_capture_becomes_what_todays_server_made_of_it() {
     for capture in captures {
         let theirs = &answers[&capture.file];
         let reporter: Reporter = serde_json::from_value(theirs["reporter"].clone()).expect("a reporter");
-        let legacy = metabase::report(capture.body.as_bytes()).unwrap_or_else(|refused| panic!("{}: {refused}", capture.file));
+        let legacy =
+            metabase::report(capture.body.as_bytes()).unwrap_or_else(|refused| panic!("{}: {refused}", capture.file));
         assert_eq!(legacy.perl_version, capture.meta["perl"], "{}", capture.file);
         let report = legacy.upgrade(reporter).unwrap_or_else(|refused| panic!("{}: {refused}", capture.file));
         let path = report.distribution.path.clone();
@@ -188,14 +189,26 @@ fn optional_facts_are_carried_over() {
     facts.extend([
         packed("TestOutput", &json!({"configure": "c", "build": "b", "test": "t"})),
         fact("CPAN-Testers-Fact-TesterComment", "automated, J\u{c3}\u{b6}rg".into()),
-        packed("PerlConfig", &json!({"build": {"stamp": "May 1 2024"}, "config": {"ivsize": 8, "useithreads": "define"}})),
-        packed("TestEnvironment", &json!({"environment_vars": {"LANG": "C"}, "special_vars": {"$^X": "/usr/bin/perl"}})),
-        packed("InstalledModules", &json!({
-            "prereqs": {"Moose": "2.1", "Carp": {"have": 1.5, "want": 1}}, "toolchain": {"CPAN": "2.36"}
-        })),
-        packed("Prereqs", &json!({
-            "configure_requires": {}, "build_requires": {"Carp": "1"}, "requires": {"Moose": "2", "Absent": 0}
-        })),
+        packed(
+            "PerlConfig",
+            &json!({"build": {"stamp": "May 1 2024"}, "config": {"ivsize": 8, "useithreads": "define"}}),
+        ),
+        packed(
+            "TestEnvironment",
+            &json!({"environment_vars": {"LANG": "C"}, "special_vars": {"$^X": "/usr/bin/perl"}}),
+        ),
+        packed(
+            "InstalledModules",
+            &json!({
+                "prereqs": {"Moose": "2.1", "Carp": {"have": 1.5, "want": 1}}, "toolchain": {"CPAN": "2.36"}
+            }),
+        ),
+        packed(
+            "Prereqs",
+            &json!({
+                "configure_requires": {}, "build_requires": {"Carp": "1"}, "requires": {"Moose": "2", "Absent": 0}
+            }),
+        ),
     ]);
     let report = upgraded(&submission(&facts));
     let written = serde_json::to_value(&report).expect("JSON");
@@ -280,10 +293,22 @@ fn facts_that_do_not_fit_are_refused_by_name() {
     check_refused(&with(vec![]), "no fact of type CPAN-Testers-Fact-LegacyReport");
     check_refused(&with(vec![summary.clone()]), "no fact of type CPAN-Testers-Fact-LegacyReport");
     check_refused(&with(vec![legacy.clone()]), "no fact of type CPAN-Testers-Fact-TestSummary");
-    check_refused(&with(vec![legacy.clone(), legacy.clone(), summary.clone()]), "more than one fact of type CPAN-Testers-Fact-LegacyReport");
-    check_refused(&with(vec![legacy.clone(), summary.clone(), summary.clone()]), "more than one fact of type CPAN-Testers-Fact-TestSummary");
-    check_refused(&with(vec![legacy.clone(), summary.clone(), packed("Secret", &json!({}))]), "\"CPAN-Testers-Fact-Secret\", which assay does not know");
-    check_refused(&with(vec![legacy, summary.clone(), packed("TestOutput", &json!([1]))]), "cannot read the content of CPAN-Testers-Fact-TestOutput");
+    check_refused(
+        &with(vec![legacy.clone(), legacy.clone(), summary.clone()]),
+        "more than one fact of type CPAN-Testers-Fact-LegacyReport",
+    );
+    check_refused(
+        &with(vec![legacy.clone(), summary.clone(), summary.clone()]),
+        "more than one fact of type CPAN-Testers-Fact-TestSummary",
+    );
+    check_refused(
+        &with(vec![legacy.clone(), summary.clone(), packed("Secret", &json!({}))]),
+        "\"CPAN-Testers-Fact-Secret\", which assay does not know",
+    );
+    check_refused(
+        &with(vec![legacy, summary.clone(), packed("TestOutput", &json!([1]))]),
+        "cannot read the content of CPAN-Testers-Fact-TestOutput",
+    );
     let content = |key: &str, value: Option<Value>| {
         let mut content = legacy_content();
         match value {
@@ -294,21 +319,24 @@ fn facts_that_do_not_fit_are_refused_by_name() {
     };
     check_refused(&content("grade", None), "missing field `grade`");
     check_refused(&content("grade", Some("discard".into())), "grade \"discard\": not a grade");
-    let listed = vec![fact("CPAN-Testers-Fact-LegacyReport", json!(["pass", "l", "6", "a", "5.1.1", "t"])), summary.clone()];
+    let listed =
+        vec![fact("CPAN-Testers-Fact-LegacyReport", json!(["pass", "l", "6", "a", "5.1.1", "t"])), summary.clone()];
     check_refused(&with(listed), "invalid type: sequence, expected an object");
     check_refused(&content("extra", Some(1.into())), "unknown field `extra`");
     check_refused(&content("osversion", Some(8.1.into())), "osversion is not a string");
     check_refused(&content("osname", Some(Value::Null)), "osname is missing");
-    check_refused(&content("archname", Some("a\0b".into())), "/environment/language/archname: holds the control character U+0000");
+    check_refused(
+        &content("archname", Some("a\0b".into())),
+        "/environment/language/archname: holds the control character U+0000",
+    );
     check_refused(&content("perl_version", Some("v".into())), "/environment/language/version: is empty");
     check_refused(&content("osname", Some("x".repeat(300).into())), "is 300 bytes long, more than 255");
 }
 
 fn check_answered(body: &[u8]) {
-    for refused in [
-        metabase::report(body).and_then(|report| report.upgrade(tester())).err(),
-        metabase::registration(body).err(),
-    ] {
+    for refused in
+        [metabase::report(body).and_then(|report| report.upgrade(tester())).err(), metabase::registration(body).err()]
+    {
         assert!(refused.is_none_or(|refused| !refused.0.is_empty()));
     }
 }

@@ -134,10 +134,7 @@ fn v3_names_the_faults_todays_server_does_not_know() {
         &with("/distribution/name", json!("; touch x")),
         &[("The value holds the character ';', which no name may.", "/report/distribution/name")],
     );
-    check_v3(
-        b"{",
-        &[("Not a JSON document: EOF while parsing an object at line 1 column 1.", "/report")],
-    );
+    check_v3(b"{", &[("Not a JSON document: EOF while parsing an object at line 1 column 1.", "/report")]);
 }
 
 #[test]
@@ -222,7 +219,10 @@ fn language_names_are_the_doors_own() {
         assert_eq!(Report::parse(&body, Dialect::V4).is_ok(), v4, "{name}");
     }
     let raku = json!({"name": "raku", "version": "2022.12", "archname": "x86_64-linux"});
-    assert!(Report::parse(&with("/environment/language", raku), Dialect::V4).is_ok(), "Raku's versions follow no pattern");
+    assert!(
+        Report::parse(&with("/environment/language", raku), Dialect::V4).is_ok(),
+        "Raku's versions follow no pattern"
+    );
 }
 
 #[test]
@@ -249,7 +249,10 @@ fn moments_are_read_in_several_spellings() {
         assert_eq!(report.created.expect("a moment").to_rfc3339(), "2026-11-20T22:19:33+00:00", "{spelt}");
     }
     for spelt in ["", "2026-13-01T00:00:00Z", "+12026-01-01T00:00:00Z", "1066-10-14T09:00:00Z"] {
-        check_faults(&with("/created", json!(spelt)), &[("/created", "must be a date and time such as 2026-11-20T22:19:33Z")]);
+        check_faults(
+            &with("/created", json!(spelt)),
+            &[("/created", "must be a date and time such as 2026-11-20T22:19:33Z")],
+        );
     }
 }
 

@@ -8,9 +8,8 @@ use crate::report::{sound, with};
 
 /// What upsets a parser: stray structure, numbers beyond range, halves of escapes, bytes that are not text.
 fn scrap() -> impl Strategy<Value = Vec<u8>> {
-    let pieces = vec![
-        "\"", "{", "[", "]", "}", ",", ":", "null", "-1", "1e999", "\\", "\\u0000", "\\ud800", "\"id\":3,",
-    ];
+    let pieces =
+        vec!["\"", "{", "[", "]", "}", ",", ":", "null", "-1", "1e999", "\\", "\\u0000", "\\ud800", "\"id\":3,"];
     prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..6),
         proptest::sample::select(pieces).prop_map(|text| text.as_bytes().to_vec()),
@@ -22,7 +21,8 @@ fn anything() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Quarters: serde_json may miss the last digit of other numbers, and so not read again what it wrote.
+        any::<i32>().prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
         ".{0,12}".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {

@@ -1,0 +1,256 @@
+//! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use pipeline::catch_up::CatchUp;
+use pipeline::clock::Clock;
+use pipeline::events::Events;
+use pipeline::index::{DocumentIndex, Tantivy};
+use pipeline::measures::Measures;
+use pipeline::process::Process;
+use pipeline::rebuild;
+use pipeline::store::{Scope, Store};
+use pipeline::tokens::{self, Issue};
+use schemas::views::TokenView;
+use serde::Serialize;
+
+use crate::config::{Database, Index, Settings};
+
+/// Holds the data directory for one process; it is let go when this is dropped, or the process is gone.
+pub struct Hold {
+    _file: File,
+}
+
+/// Makes the data directory when it is missing.
+pub fn prepare(settings: &Settings) -> anyhow::Result<()> {
+    let data = &settings.data;
+    std::fs::create_dir_all(data).with_context(|| format!("the data directory {} cannot be made", data.display()))
+}
+
+/// Takes the data directory for this process alone.
+pub fn hold(settings: &Settings) -> anyhow::Result<Hold> {
+    let path = settings.data.join("lock");
+    let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Hold { _file: file }),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another assay works on {}; stop it first, or use another directory with --data",
+            settings.data.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
+    }
+}
+
+/// Opens the database and brings it to this version's schema.
+pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
+    prepare(settings)?;
+    let store = unmigrated(settings).await?;
+    store.migrate().await.context("the database was made by another version of assay, or a migration failed")?;
+    Ok(store)
+}
+
+async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
+    let Database::Sqlite(path) = &settings.database;
+    Store::open(path).await.with_context(|| format!("the database {} cannot be opened", path.display()))
+}
+
+/// Opens the document index. `None`: this server runs without one.
+pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
+    match &settings.index {
+        Index::None => Ok(None),
+        Index::Directory(directory) => {
+            let index = Tantivy::open(directory)
+                .with_context(|| format!("the document index in {} cannot be opened", directory.display()))?;
+            Ok(Some(Arc::new(index)))
+        }
+    }
+}
+
+/// A schema step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Migration {
+    pub name: String,
+    pub applied: bool,
+}
+
+/// The schema's steps, and which of them are done. Changes nothing.
+pub async fn migrations(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
+    let Database::Sqlite(path) = &settings.database;
+    if !path.exists() {
+        bail!("there is no database at {}; `assay migrate` makes it", path.display());
+    }
+    listed(&unmigrated(settings).await?).await
+}
+
+/// Does the steps that are missing.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
+    listed(&open(settings).await?).await
+}
+
+async fn listed(store: &Store) -> anyhow::Result<Vec<Migration>> {
+    let steps = store.migrations().await.context("the migrations cannot be listed")?;
+    Ok(steps.into_iter().map(|(name, applied)| Migration { name, applied }).collect())
+}
+
+/// Reads every stored report again; `clear` throws away what is derived first, the index included. Returns how many
+/// reports were read, and how many changes that made. `told` hears of the progress.
+pub async fn rebuild(settings: &Settings, clear: bool, told: impl FnMut(u64)) -> anyhow::Result<(u64, i64)> {
+    let mut told = told;
+    prepare(settings)?;
+    let _hold = hold(settings)?;
+    let store = open(settings).await?;
+    let process = Process {
+        events: Events::new(store.head().await.context("the database cannot be read")?),
+        store,
+        clock: Clock::System,
+        measures: Measures::new(),
+    };
+    let index = index(settings)?;
+    if clear {
+        rebuild::clear(&process).await.context("what is derived could not be cleared")?;
+        if let Some(index) = &index {
+            index.clear().context("the document index could not be cleared")?;
+        }
+    }
+    let done = rebuild::rebuild(&process, 0, |progress| told(progress.reports))
+        .await
+        .context("the reports could not be read again")?;
+    if let Some(index) = index {
+        let catch_up = CatchUp::new(process.clone(), index);
+        while catch_up.step().await.context("the document index could not be filled")? > 0 {}
+    }
+    process.store.close().await;
+    Ok((done.reports, done.changed))
+}
+
+/// What a new token is to allow.
+pub struct NewToken {
+    pub scopes: Vec<String>,
+    pub tester: Option<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A token just made; its text is to be had only now.
+pub struct IssuedToken {
+    pub id: String,
+    pub token: String,
+}
+
+pub async fn issue_token(settings: &Settings, new: NewToken) -> anyhow::Result<IssuedToken> {
+    let store = open(settings).await?;
+    let scopes: Vec<Scope> = new.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
+    let order = Issue { scopes, tester: new.tester, expires_at: new.expires_at };
+    let (secret, token) = tokens::issue(&store, &Clock::System, &order).await.context("the token was not stored")?;
+    store.close().await;
+    Ok(IssuedToken { id: token.id, token: secret.reveal().to_owned() })
+}
+
+pub async fn tokens(settings: &Settings) -> anyhow::Result<Vec<TokenView>> {
+    let store = open(settings).await?;
+    let tokens = store.tokens().await.context("the tokens cannot be read")?;
+    Ok(tokens.iter().map(pipeline::store::Token::view).collect())
+}
+
+/// `None`: no such token in force.
+pub async fn rotate_token(
+    settings: &Settings,
+    id: &str,
+    ends_at: DateTime<Utc>,
+) -> anyhow::Result<Option<IssuedToken>> {
+    let store = open(settings).await?;
+    let issued =
+        tokens::rotate(&store, &Clock::System, id, ends_at).await.context("the token was not replaced")?;
+    store.close().await;
+    Ok(issued.map(|(secret, token)| IssuedToken { id: token.id, token: secret.reveal().to_owned() }))
+}
+
+/// False: no such token in force.
+pub async fn revoke_token(settings: &Settings, id: &str) -> anyhow::Result<bool> {
+    let store = open(settings).await?;
+    let revoked = tokens::revoke(&store, &Clock::System, id).await.context("the token was not revoked")?;
+    store.close().await;
+    Ok(revoked)
+}
+
+/// A part of assay, tried out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    pub name: &'static str,
+    /// What was found when it works.
+    pub found: String,
+    /// What is wrong, when it does not.
+    pub fault: Option<String>,
+}
+
+impl Part {
+    fn of(name: &'static str, tried: anyhow::Result<String>) -> Part {
+        match tried {
+            Ok(found) => Part { name, found, fault: None },
+            Err(error) => Part { name, found: String::new(), fault: Some(format!("{error:#}")) },
+        }
+    }
+}
+
+/// Tries each part out. Makes nothing that is not there.
+pub async fn check(settings: &Settings) -> Vec<Part> {
+    let data = Part::of("data directory", check_data(&settings.data));
+    if data.fault.is_some() || !settings.data.exists() {
+        return vec![data];
+    }
+    vec![
+        data,
+        Part::of("database", check_database(settings).await),
+        Part::of("index", check_index(settings)),
+        Part::of("listen", check_listen(settings).await),
+    ]
+}
+
+fn check_data(data: &Path) -> anyhow::Result<String> {
+    if !data.exists() {
+        return Ok(format!("{} is not there yet; `assay serve` makes it", data.display()));
+    }
+    let probe = data.join("probe");
+    std::fs::write(&probe, b"probe").with_context(|| format!("{} cannot be written to", data.display()))?;
+    std::fs::remove_file(&probe).with_context(|| format!("{} cannot be removed", probe.display()))?;
+    Ok(format!("{} can be written to", data.display()))
+}
+
+async fn check_database(settings: &Settings) -> anyhow::Result<String> {
+    let Database::Sqlite(path) = &settings.database;
+    if !path.exists() {
+        return Ok("not made yet; `assay serve` makes it".to_owned());
+    }
+    let store = unmigrated(settings).await?;
+    let missing = store.migrations().await?.into_iter().filter(|(_, applied)| !applied).count();
+    if missing > 0 {
+        return Ok(format!("{missing} migrations to be done; `assay serve` does them"));
+    }
+    let freshness = store.freshness(Clock::System.now()).await?;
+    let reports = store.totals().await?.total();
+    Ok(format!("{reports} reports processed, {} waiting, change {}", freshness.waiting, freshness.head))
+}
+
+fn check_index(settings: &Settings) -> anyhow::Result<String> {
+    match &settings.index {
+        Index::None => Ok("off: this server runs without search".to_owned()),
+        Index::Directory(directory) if !directory.exists() => Ok("not made yet; `assay serve` makes it".to_owned()),
+        Index::Directory(directory) => {
+            let index = Tantivy::open(directory)?;
+            Ok(format!("{} documents, complete up to change {}", index.documents()?, index.mark()?))
+        }
+    }
+}
+
+async fn check_listen(settings: &Settings) -> anyhow::Result<String> {
+    for address in &settings.listen {
+        let address = address.to_string();
+        if let Err(error) = tokio::net::TcpListener::bind(&address).await {
+            bail!("{address} cannot be listened on: {error}");
+        }
+    }
+    Ok("free".to_owned())
+}

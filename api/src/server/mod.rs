@@ -1,0 +1,96 @@
+//! The HTTP server: doors, readers, pages, operations.
+
+mod cache;
+mod demo;
+mod intake;
+mod observe;
+mod openapi;
+mod pages;
+mod problems;
+mod reading;
+mod routes;
+mod run;
+mod tokens;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use chrono::{DateTime, Utc};
+use pipeline::accept::Acceptor;
+use pipeline::events::Events;
+use pipeline::identify::Identify;
+use pipeline::index::DocumentIndex;
+use pipeline::measures::{Measures, gauge};
+use pipeline::queue::Gate;
+use pipeline::readers::Readers;
+use prometheus::{IntGauge, Registry};
+
+pub use reading::status::StatusView;
+pub use run::{Role, run};
+
+use cache::Answers;
+use observe::RequestMeasures;
+
+/// All that handlers use.
+pub struct App {
+    pub readers: Readers,
+    pub acceptor: Acceptor,
+    pub identify: Identify,
+    pub events: Events,
+    pub measures: Measures,
+    pub index: Option<Arc<dyn DocumentIndex>>,
+    pub gate: Gate,
+    pub answers: Answers,
+    pub rules: Rules,
+    /// Reports waiting to be processed, as of a second ago.
+    pub waiting: AtomicI64,
+    pub sizes: tokio::sync::Mutex<run::Sizes>,
+    pub requests: RequestMeasures,
+    pub gauges: Gauges,
+    pub started_at: DateTime<Utc>,
+}
+
+/// What the operator allows.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Reports without a credential are taken.
+    pub anonymous: bool,
+    /// Every address is loopback: who can ask is on this machine.
+    pub local: bool,
+    /// Contract answers carry testers' addresses.
+    pub addresses: bool,
+    /// Bytes of a body, after decompression.
+    pub body_limit: usize,
+    /// Waiting reports beyond which new ones are turned away.
+    pub queue_limit: i64,
+    /// Items on a page.
+    pub page_limit: usize,
+    /// Where readers reach this server, when that is not where it listens.
+    pub public_url: Option<String>,
+}
+
+/// What is read when `/metrics` is asked for.
+pub struct Gauges {
+    waiting: IntGauge,
+    waiting_age: IntGauge,
+    head: IntGauge,
+    workers: IntGauge,
+    index_lag: IntGauge,
+    resident: IntGauge,
+    database: IntGauge,
+}
+
+impl Gauges {
+    pub fn new(registry: &Registry) -> Self {
+        let new = |name, help| gauge(registry, name, help);
+        Gauges {
+            waiting: new("assay_reports_waiting", "Reports accepted and not yet processed."),
+            waiting_age: new("assay_queue_age_seconds", "Age of the oldest report that waits."),
+            head: new("assay_feed_head", "Newest change number."),
+            workers: new("assay_workers", "Jobs that may run at the same time."),
+            index_lag: new("assay_index_lag", "Changes the document index has still to take in."),
+            resident: new("process_resident_memory_bytes", "Memory this process holds."),
+            database: new("assay_database_bytes", "Size of the database."),
+        }
+    }
+}

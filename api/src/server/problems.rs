@@ -1,0 +1,198 @@
+//! Errors as readers get them: RFC 9457 under `/v4`, made here and logged here, once.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use pipeline::accept::{AcceptError, chain};
+use pipeline::search::SearchError;
+use pipeline::store::StoreError;
+use schemas::problem::{Fault, Problem};
+
+use super::observe::request_id;
+
+/// An answer other than the one asked for.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    faults: Vec<Fault>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        ApiError { status, kind, title, detail: detail.into(), faults: Vec::new(), headers: Vec::new() }
+    }
+
+    /// The request's target does not exist.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::NOT_FOUND, "not-found", "Not found", what)
+    }
+
+    /// A parameter of the query or path cannot be used.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let mut error = ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-parameter",
+            "A parameter cannot be used",
+            format!("{name}: {detail}"),
+        );
+        error.faults.push(Fault::new(format!("/{name}"), detail));
+        error
+    }
+
+    pub fn syntax(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::BAD_REQUEST, "malformed-body", "The body cannot be read", detail)
+    }
+
+    pub fn invalid_report(faults: Vec<Fault>) -> Self {
+        let detail = match faults.as_slice() {
+            [one] => format!("{}: {}", if one.pointer.is_empty() { "/" } else { &one.pointer }, one.detail),
+            many => format!("the report has {} faults; each is listed with its place", many.len()),
+        };
+        let mut error =
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-report", "The report is not valid", detail);
+        error.faults = faults;
+        error
+    }
+
+    pub fn too_large(limit: usize) -> Self {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The body is too large",
+            format!("a body may have at most {limit} bytes, after decompression; send fewer reports at a time"),
+        )
+    }
+
+    pub fn media_type(detail: impl Into<String>) -> Self {
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "The body's type or encoding is not supported",
+            detail,
+        )
+    }
+
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        let mut error =
+            ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid credential is needed", detail);
+        error.headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"assay\"")));
+        error
+    }
+
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", "The credential does not allow this", detail)
+    }
+
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, "conflict", "Another report has this id", detail)
+    }
+
+    /// More is waiting than the operator allows.
+    pub fn busy(detail: impl Into<String>, seconds: u32) -> Self {
+        let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much is waiting", detail);
+        error.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        error
+    }
+
+    pub fn timeout(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long", detail)
+    }
+
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let mut error =
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is not available", detail);
+        error.headers.push((header::RETRY_AFTER, HeaderValue::from(5_u32)));
+        error
+    }
+
+    /// The path is there, the method is not.
+    pub fn method(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here", detail)
+    }
+
+    /// A defect of assay's, told by a panic.
+    pub fn defect(text: &str) -> Self {
+        ApiError::internal(&std::io::Error::other(text.to_owned()))
+    }
+
+    fn internal(error: &dyn std::error::Error) -> Self {
+        let id = request_id();
+        tracing::error!(request.id = %id, error = %chain(error), "a request failed");
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong here",
+            format!("nothing is wrong with the request; the operator finds the cause in the log under {id}"),
+        )
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn title(&self) -> &str {
+        self.title
+    }
+
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The body alone.
+    pub fn problem(&self) -> Problem {
+        Problem {
+            kind: format!("/problems/{}", self.kind),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            request_id: Some(request_id()),
+            errors: self.faults.clone(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.problem())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.headers);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error.transient() {
+            true => {
+                tracing::error!(request.id = %request_id(), error = %chain(&error), "the database is not available");
+                ApiError::unavailable("the database is not available; please try again")
+            }
+            false => ApiError::internal(&error),
+        }
+    }
+}
+
+impl From<AcceptError> for ApiError {
+    fn from(error: AcceptError) -> Self {
+        tracing::error!(request.id = %request_id(), error = %chain(&error), "a submission was not stored");
+        ApiError::unavailable("the report was not stored; please send it again")
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        tracing::error!(request.id = %request_id(), error = %chain(&error), "a search failed");
+        ApiError::unavailable("search is not available now; counts and reports are")
+    }
+}

@@ -1,0 +1,145 @@
+//! `GET /v4/status`, `/healthz`, `/readyz`, `/metrics`: how assay itself is doing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use pipeline::store::Scope;
+use prometheus::{Encoder as _, TextEncoder};
+use schemas::grade::Counts;
+use schemas::views::Freshness;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::server::App;
+use crate::server::intake::credentials::demand;
+use crate::server::problems::ApiError;
+
+/// How assay itself is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StatusView {
+    pub version: String,
+    pub started_at: DateTime<Utc>,
+    /// Jobs that may run at the same time; 0 holds them.
+    pub workers: usize,
+    /// Over all processed reports.
+    pub totals: Counts,
+    /// Absent when this server runs without search.
+    pub index: Option<IndexStatus>,
+    /// Bytes of the database file.
+    pub database_bytes: i64,
+    #[serde(flatten)]
+    pub freshness: Freshness,
+}
+
+/// How far the document index has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IndexStatus {
+    pub documents: u64,
+    /// Change number up to which it is complete.
+    pub mark: i64,
+    /// Changes it has still to take in.
+    pub lag: i64,
+}
+
+/// `GET /v4/status`
+pub async fn status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let view = read(&app).await?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(view)).into_response())
+}
+
+pub async fn read(app: &App) -> Result<StatusView, ApiError> {
+    let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
+    let index = match app.index.clone() {
+        None => None,
+        Some(index) => {
+            let asked = tokio::task::spawn_blocking(move || Ok::<_, pipeline::index::IndexError>((index.documents()?, index.mark()?)));
+            let found = asked.await.expect("an index does not panic").map_err(pipeline::search::SearchError::from)?;
+            let (documents, mark) = found;
+            Some(IndexStatus { documents, mark, lag: (freshness.head - mark).max(0) })
+        }
+    };
+    Ok(StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: app.started_at,
+        workers: app.gate.workers(),
+        totals: app.readers.store.totals().await?,
+        index,
+        database_bytes: app.readers.store.size().await?,
+        freshness,
+    })
+}
+
+/// How many jobs are to run at the same time.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Workers {
+    pub workers: usize,
+}
+
+/// `PUT /v4/workers`: changes the number of jobs that may run at the same time, from now on. Needs the scope admin.
+pub async fn resize(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Json(order): Json<Workers>,
+) -> Result<Response, ApiError> {
+    demand(&app, &headers, Scope::Admin).await?;
+    if order.workers > pipeline::queue::MOST_WORKERS {
+        let detail = format!("expected a number from 0 to {}", pipeline::queue::MOST_WORKERS);
+        return Err(ApiError::parameter("workers", detail));
+    }
+    app.gate.resize(order.workers);
+    tracing::info!(workers = order.workers, "the number of workers was changed");
+    Ok(Json(Workers { workers: app.gate.workers() }).into_response())
+}
+
+/// `GET /healthz`: this process answers.
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: every part a request needs answers.
+pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let database = app.readers.store.head().await.is_ok();
+    let index = match app.index.clone() {
+        None => "off",
+        Some(index) => match tokio::task::spawn_blocking(move || index.mark()).await {
+            Ok(Ok(_)) => "ok",
+            _ => "failing",
+        },
+    };
+    // A failing index delays search alone, so it does not take the node out of service.
+    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let parts = serde_json::json!({"database": if database { "ok" } else { "failing" }, "index": index});
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
+}
+
+/// `GET /metrics`: counters in the text format of Prometheus.
+pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let now = app.readers.clock.now();
+    let freshness = app.readers.store.freshness(now).await?;
+    let gauges = &app.gauges;
+    gauges.waiting.set(freshness.waiting);
+    gauges.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
+    gauges.head.set(freshness.head);
+    gauges.workers.set(i64::try_from(app.gate.workers()).unwrap_or(i64::MAX));
+    gauges.index_lag.set((freshness.head - app.measures.indexed.get()).max(0));
+    if let Some(bytes) = resident_bytes() {
+        gauges.resident.set(bytes);
+    }
+    gauges.database.set(app.readers.store.size().await?);
+    let encoder = TextEncoder::new();
+    let mut text = Vec::new();
+    encoder.encode(&app.measures.registry.gather(), &mut text).expect("writing into memory does not fail");
+    Ok(([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
+}
+
+/// Memory this process holds. `None` where the system does not tell it in /proc.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

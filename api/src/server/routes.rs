@@ -1,0 +1,107 @@
+//! Which path leads where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+
+use super::App;
+use super::intake::{metabase, v3, v4};
+use super::observe::observe;
+use super::problems::ApiError;
+use super::reading::{changes, matrix, receipts, releases, reports, results, search, status, summaries};
+use super::{openapi, pages, tokens};
+
+/// The whole server as one service.
+pub fn router(app: Arc<App>) -> Router {
+    let legacy = Router::new()
+        .route("/submit/CPAN-Testers-Report", post(metabase::submit))
+        .route("/submit/{kind}", post(metabase::submit_other))
+        .route("/register", post(metabase::register))
+        .route("/guid/{guid}", get(metabase::guid));
+    let compressed = CompressionLayer::new()
+        .compress_when(SizeAbove::new(1024).and(NotForContentType::const_new("application/octet-stream")));
+    Router::new()
+        .route("/v4/reports", post(v4::submit))
+        .route("/v3/report", post(v3::submit))
+        .nest("/api/v1", legacy.clone())
+        .nest("/beta", legacy)
+        .merge(reading().merge(pages::routes()).layer(compressed))
+        .route("/v4/tokens", get(tokens::list).post(tokens::issue))
+        .route("/v4/tokens/{id}/rotate", post(tokens::rotate))
+        .route("/v4/tokens/{id}", delete(tokens::revoke))
+        .route("/v4/workers", put(status::resize))
+        .route("/healthz", get(status::healthz))
+        .route("/readyz", get(status::readyz))
+        .route("/metrics", get(status::metrics))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(CatchPanicLayer::custom(broken))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}
+
+fn reading() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v4/reports/{id}", get(reports::report))
+        .route("/v4/reports/{id}/text", get(reports::text))
+        .route("/v4/reports/{id}/raw", get(reports::raw))
+        .route("/v4/reports/{id}/receipt", get(receipts::receipt))
+        .route("/v4/releases/{distribution}", get(releases::distribution))
+        .route("/v4/releases/{distribution}/{version}", get(releases::release))
+        .route("/v4/distributions/{distribution}", get(releases::distribution))
+        .route("/v4/authors/{id}", get(releases::author))
+        .route("/v4/testers/{id}", get(releases::tester))
+        .route("/v4/matrix/{distribution}", get(matrix::of_distribution))
+        .route("/v4/matrix/{distribution}/{version}", get(matrix::of_release))
+        .route("/v4/summaries", get(summaries::summaries))
+        .route("/v4/results", get(results::results))
+        .route("/v4/changes", get(changes::changes))
+        .route("/v4/search", get(search::search))
+        .route("/v4/status", get(status::status))
+        .route("/v4/openapi.json", get(openapi::document))
+}
+
+/// Nothing lives here, said in the way the path's readers understand.
+async fn nowhere(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let path = request.uri().path();
+    refusal(&app, path, ApiError::not_found(format!("nothing lives at {path}")))
+}
+
+/// Something lives here, but not for this method.
+async fn not_so(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    // Today's server knows no other answer than 404 (contract §11.2).
+    if path.starts_with("/v3") || path.starts_with("/v1") {
+        return refusal(&app, path, ApiError::not_found("Not Found."));
+    }
+    refusal(&app, path, ApiError::method(format!("{path} does not take {method}")))
+}
+
+fn refusal(app: &App, path: &str, error: ApiError) -> Response {
+    let legacy = path.starts_with("/api/v1") || path.starts_with("/beta");
+    if path.starts_with("/v3") || path.starts_with("/v1") {
+        let body = r#"{"errors":[{"message":"Not Found.","path":"/"}],"status":404}"#;
+        (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    } else if legacy {
+        let body = serde_json::json!({"error": error.detail()}).to_string();
+        (error.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    } else if path.starts_with("/v4") {
+        error.into_response()
+    } else {
+        pages::problem(app, &error, path)
+    }
+}
+
+/// A handler panicked: a defect of assay's, logged with the request's id.
+fn broken(cause: Box<dyn std::any::Any + Send>) -> Response {
+    let text = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
+    ApiError::defect(text.unwrap_or("a panic without words")).into_response()
+}

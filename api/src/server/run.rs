@@ -1,0 +1,219 @@
+//! Starts the parts of a process, and ends them again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use pipeline::accept::Acceptor;
+use pipeline::clock::Clock;
+use pipeline::events::Events;
+use pipeline::identify::Identify;
+use pipeline::measures::Measures;
+use pipeline::process::Process;
+use pipeline::queue::Gate;
+use pipeline::readers::Readers;
+use pipeline::store::Store;
+use pipeline::worker::Worker;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::cache::Answers;
+use super::observe::RequestMeasures;
+use super::{App, Gauges, Rules, demo, routes};
+use crate::config::{Listen, Settings};
+use crate::embedded;
+
+/// Which parts a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Doors, readers, pages and workers.
+    Everything,
+    /// Doors, readers and pages.
+    Api,
+    /// Workers alone.
+    Worker,
+}
+
+/// Longest time for requests and jobs under way to end after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or Ctrl-C.
+pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    let tracker = TaskTracker::new();
+    embedded::prepare(&settings)?;
+    // An api and a worker may share a directory; one who does everything has it alone.
+    let _hold = match role {
+        Role::Everything | Role::Worker => Some(embedded::hold(&settings)?),
+        Role::Api => None,
+    };
+    let store = embedded::open(&settings).await?;
+    let process = Process {
+        events: Events::new(store.head().await.context("the database cannot be read")?),
+        store: store.clone(),
+        clock: Clock::System,
+        measures: Measures::new(),
+    };
+    let gate = Gate::new(settings.workers);
+    // tantivy has one writer, so the index belongs to whoever holds the directory.
+    let index = if role == Role::Api { None } else { embedded::index(&settings)? };
+    if role != Role::Api {
+        let worker = Worker {
+            process: process.clone(),
+            index: index.clone(),
+            gate: gate.clone(),
+            name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
+        };
+        worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
+    }
+    if role != Role::Worker {
+        let app = Arc::new(app(&settings, process, index, gate));
+        tracker.spawn(watch_waiting(Arc::clone(&app), stop.clone()));
+        let bases = listen(&settings.listen, app, &stop, &tracker).await?;
+        if demo {
+            demo::load(&bases[0]).await?;
+        }
+    }
+    tracker.close();
+    stop.cancelled().await;
+    if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
+        tracing::warn!("some work did not end in time; it goes on at the next start");
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn app(
+    settings: &Settings,
+    process: Process,
+    index: Option<Arc<dyn pipeline::index::DocumentIndex>>,
+    gate: Gate,
+) -> App {
+    let Process { store, clock, events, measures } = process;
+    let intake = &settings.intake;
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    App {
+        readers: Readers { store: store.clone(), clock: clock.clone() },
+        acceptor: Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), intake.group_limit),
+        identify: Identify::new(store, clock.clone()),
+        answers: Answers::start(settings.read.cache.bytes(), &events),
+        index,
+        gate,
+        rules: Rules {
+            anonymous: intake.anonymous,
+            local: settings.listen.iter().all(Listen::loopback),
+            addresses: settings.privacy.addresses,
+            body_limit: size(intake.body_limit.bytes()),
+            queue_limit: i64::try_from(intake.queue_limit).unwrap_or(i64::MAX),
+            page_limit: settings.read.page_limit,
+            public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),
+        },
+        waiting: AtomicI64::new(0),
+        sizes: tokio::sync::Mutex::new(None),
+        requests: RequestMeasures::new(&measures.registry),
+        gauges: Gauges::new(&measures.registry),
+        started_at: clock.now(),
+        events,
+        measures,
+    }
+}
+
+/// Begins to answer on each address, says so, and gives each as a URL.
+async fn listen(
+    addresses: &[Listen],
+    app: Arc<App>,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> anyhow::Result<Vec<String>> {
+    let router = routes::router(app);
+    let mut bases = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind((address.host.as_str(), address.port))
+            .await
+            .with_context(|| format!("{address} cannot be listened on; choose another with --listen HOST:PORT"))?;
+        let base = format!("http://{}", listener.local_addr().context("a listener has an address")?);
+        let serving = axum::serve(NoDelay(listener), router.clone()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tracker.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "a listener ended");
+            }
+        });
+        bases.push(base);
+    }
+    for base in &bases {
+        println!("listening on {base}");
+    }
+    Ok(bases)
+}
+
+/// A listener whose connections send small answers at once.
+struct NoDelay(TcpListener);
+
+impl axum::serve::Listener for NoDelay {
+    type Io = tokio::net::TcpStream;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+        (stream, address)
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+/// Looks once a second how much waits, so that the doors need not ask the database each time.
+async fn watch_waiting(app: Arc<App>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Ok(freshness) = app.readers.store.freshness(app.readers.clock.now()).await {
+            app.waiting.store(freshness.waiting, Ordering::Relaxed);
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+/// Cancelled by SIGTERM or Ctrl-C.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be listened for")?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping; requests and jobs under way are finished first");
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+impl App {
+    /// How many distributions, releases and testers there are, as of a quarter of a minute ago: counting takes time.
+    pub async fn sizes(&self) -> Result<(i64, i64, i64), pipeline::store::StoreError> {
+        let mut kept = self.sizes.lock().await;
+        match *kept {
+            Some((at, sizes)) if at.elapsed() < Duration::from_secs(15) => Ok(sizes),
+            _ => {
+                let sizes = self.readers.store.sizes().await?;
+                *kept = Some((std::time::Instant::now(), sizes));
+                Ok(sizes)
+            }
+        }
+    }
+}
+
+/// When counts were taken, and the counts of distributions, releases and testers.
+pub type Sizes = Option<(std::time::Instant, (i64, i64, i64))>;

@@ -1,0 +1,74 @@
+//! What the command line says about a run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+/// Options of every scenario.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Reports to load, for scenarios that work on stored reports [default: the scenario's own]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub reports: Option<u64>,
+    /// Length of each measurement
+    #[arg(long, global = true, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Print one JSON object instead of a table
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Connections of the load
+    #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub connections: u16,
+    /// Reports a second, where the rate is fixed
+    #[arg(long, global = true, value_name = "N", default_value_t = 500.0)]
+    pub rate: f64,
+    /// Median bytes of a report, where reports are as large as real ones
+    #[arg(long, global = true, value_name = "BYTES", default_value_t = 10_240)]
+    pub size: usize,
+    /// Seed of the generated reports
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The program measured [default: the one beside this program]
+    #[arg(long, global = true, value_name = "PATH", env = "ASSAY_BIN")]
+    pub assay: Option<PathBuf>,
+    /// Setting for the server, such as workers=2
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Where temporary data directories are made [default: the system's]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+}
+
+impl Options {
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// The program to measure.
+    pub fn program(&self) -> anyhow::Result<PathBuf> {
+        let path = match &self.assay {
+            Some(path) => path.clone(),
+            None => std::env::current_exe().context("could not tell where this program is")?.with_file_name("assay"),
+        };
+        anyhow::ensure!(path.is_file(), "there is no assay at {}; say where with --assay PATH", path.display());
+        path.canonicalize().with_context(|| format!("could not resolve {}", path.display()))
+    }
+
+    /// A directory that is removed when it is dropped.
+    pub fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("assay-bench-");
+        match &self.scratch {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        }
+        .context("could not make a temporary directory")
+    }
+
+    /// With shorter measurements, for a run of everything.
+    pub fn quick(&self) -> Self {
+        Options { seconds: self.seconds.min(5), ..self.clone() }
+    }
+}
