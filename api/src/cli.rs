@@ -93,8 +93,8 @@ enum Command {
     Worker(Local),
     /// Bring the database to this version's shape
     Migrate(serving::Migrate),
-    /// Throw away everything derived, and derive it again from the stored reports
-    Rebuild(Local),
+    /// Derive everything again from the stored reports
+    Rebuild(serving::Rebuild),
     /// Show the settings in force with their origins, and test each part
     Check(check::Check),
     /// Issue, list, rotate and revoke bearer tokens
@@ -163,7 +163,7 @@ pub struct Remote {
 /// How an answer is printed.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Shape {
-    /// Print JSON, as the server sent it
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -196,7 +196,7 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::Api(api) => serving::api(api, said).await.map(|()| done),
         Command::Worker(local) => serving::worker(local, said).await.map(|()| done),
         Command::Migrate(migrate) => serving::migrate(migrate, said).await.map(|()| done),
-        Command::Rebuild(local) => serving::rebuild(local, said).await.map(|()| done),
+        Command::Rebuild(rebuild) => serving::rebuild(rebuild, said).await.map(|()| done),
         Command::Check(check) => check::check(check, said).await,
         Command::Token(token) => token::token(token, said).await.map(|()| done),
         Command::Submit(submit) => submit::submit(submit, said).await,

@@ -73,8 +73,10 @@ pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex
 /// A schema step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Migration {
+    pub version: i64,
     pub name: String,
-    pub applied: bool,
+    /// Absent while it is still to be done.
+    pub applied_at: Option<DateTime<Utc>>,
 }
 
 /// The schema's steps, and which of them are done. Changes nothing.
@@ -93,7 +95,7 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
 
 async fn listed(store: &Store) -> anyhow::Result<Vec<Migration>> {
     let steps = store.migrations().await.context("the migrations cannot be listed")?;
-    Ok(steps.into_iter().map(|(name, applied)| Migration { name, applied }).collect())
+    Ok(steps.into_iter().map(|(version, name, applied_at)| Migration { version, name, applied_at }).collect())
 }
 
 /// Reads every stored report again; `clear` throws away what is derived first, the index included. Returns how many
@@ -179,7 +181,7 @@ pub async fn revoke_token(settings: &Settings, id: &str) -> anyhow::Result<bool>
 /// A part of assay, tried out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {
-    pub name: &'static str,
+    pub name: String,
     /// What was found when it works.
     pub found: String,
     /// What is wrong, when it does not.
@@ -187,7 +189,8 @@ pub struct Part {
 }
 
 impl Part {
-    fn of(name: &'static str, tried: anyhow::Result<String>) -> Part {
+    fn of(name: &str, tried: anyhow::Result<String>) -> Part {
+        let name = name.to_owned();
         match tried {
             Ok(found) => Part { name, found, fault: None },
             Err(error) => Part { name, found: String::new(), fault: Some(format!("{error:#}")) },
@@ -225,7 +228,7 @@ async fn check_database(settings: &Settings) -> anyhow::Result<String> {
         return Ok("not made yet; `assay serve` makes it".to_owned());
     }
     let store = unmigrated(settings).await?;
-    let missing = store.migrations().await?.into_iter().filter(|(_, applied)| !applied).count();
+    let missing = store.migrations().await?.into_iter().filter(|(_, _, applied)| applied.is_none()).count();
     if missing > 0 {
         return Ok(format!("{missing} migrations to be done; `assay serve` does them"));
     }

@@ -25,7 +25,11 @@ const LEVELS: [i32; 3] = [1, 3, 6];
 /// what a tester and a distribution never seen before meet.
 pub fn train(out: &Path, files: &[PathBuf]) -> anyhow::Result<Value> {
     let samples = samples::read(files)?;
-    anyhow::ensure!(samples.len() >= 20, "a dictionary wants 20 samples or more, and only {} were found", samples.len());
+    anyhow::ensure!(
+        samples.len() >= 20,
+        "a dictionary wants 20 samples or more, and only {} were found",
+        samples.len()
+    );
     let dictionary = dictionary_of(samples.iter())?;
     std::fs::write(out, &dictionary).with_context(|| format!("could not write {}", out.display()))?;
     let mut figures = Vec::new();

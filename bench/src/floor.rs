@@ -72,7 +72,12 @@ fn repeating(file: &Path) -> anyhow::Result<Router> {
 }
 
 /// Rows a second when `bodies` are put into a bare SQLite file, `group` in a commit, as durable as assay's own file.
-pub async fn insert_rate(directory: &Path, bodies: &[Vec<u8>], group: usize, duration: Duration) -> anyhow::Result<f64> {
+pub async fn insert_rate(
+    directory: &Path,
+    bodies: &[Vec<u8>],
+    group: usize,
+    duration: Duration,
+) -> anyhow::Result<f64> {
     let file = directory.join(format!("floor-{group}-{}.db", bodies.first().map_or(0, Vec::len)));
     let options = SqliteConnectOptions::new()
         .filename(&file)
@@ -80,7 +85,9 @@ pub async fn insert_rate(directory: &Path, bodies: &[Vec<u8>], group: usize, dur
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let mut connection = SqliteConnection::connect_with(&options).await.context("could not open a SQLite file")?;
-    sqlx::query("create table bodies (number integer primary key, body blob not null)").execute(&mut connection).await?;
+    sqlx::query("create table bodies (number integer primary key, body blob not null)")
+        .execute(&mut connection)
+        .await?;
     let mut turn = bodies.iter().cycle();
     let mut rows = 0;
     let began = Instant::now();
@@ -101,7 +108,8 @@ pub async fn insert_rate(directory: &Path, bodies: &[Vec<u8>], group: usize, dur
 /// Seconds the `sqlite3` shell takes to write the rows of the change feed as JSON; `None` when there is no shell.
 pub fn shell_seconds(database: &Path) -> anyhow::Result<Option<f64>> {
     let began = Instant::now();
-    let status = Command::new("sqlite3").arg("-readonly").arg("-json").arg(database).arg(CHANGES).stdout(Stdio::null()).status();
+    let status =
+        Command::new("sqlite3").arg("-readonly").arg("-json").arg(database).arg(CHANGES).stdout(Stdio::null()).status();
     match status {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context("could not run sqlite3"),

@@ -84,7 +84,8 @@ impl Generator {
     /// The id report `index` carries.
     pub fn id(&self, index: u64) -> Uuid {
         let mut dice = Dice::new(self.seed ^ 0x01d5, index);
-        uuid::Builder::from_random_bytes((u128::from(dice.next()) << 64 | u128::from(dice.next())).to_be_bytes()).into_uuid()
+        uuid::Builder::from_random_bytes((u128::from(dice.next()) << 64 | u128::from(dice.next())).to_be_bytes())
+            .into_uuid()
     }
 
     /// The release report `index` is about. A third of the reports bring a release in, the others are about one of the
@@ -127,15 +128,27 @@ impl Generator {
         out.extend(["\",\"created\":\"", &created.format("%Y-%m-%dT%H:%M:%SZ").to_string()]);
         out.extend(["\",\"reporter\":{\"name\":\"", name, "\",\"email\":\"", email]);
         out.extend(["\"},\"environment\":{\"user_agent\":\"", agent]);
-        out.extend(["\",\"language\":{\"name\":\"Perl 5\",\"version\":\"", &rig.perl, "\",\"archname\":\"", rig.architecture]);
+        out.extend([
+            "\",\"language\":{\"name\":\"Perl 5\",\"version\":\"",
+            &rig.perl,
+            "\",\"archname\":\"",
+            rig.architecture,
+        ]);
         out.extend(["\"},\"system\":{\"osname\":\"", rig.osname, "\",\"osversion\":\"", rig.osversion]);
         out.extend(["\"}},\"distribution\":{\"name\":\"", &release.name, "\",\"version\":\"", &release.version]);
         out.extend(["\",\"path\":\"", &release.author, "/", &release.name, "-", &release.version]);
         out.extend([".tar.gz\"},\"result\":{\"grade\":\"", grade.as_str(), "\",\"output\":{\"uncategorized\":\""]);
         let wanted = (self.size as f64 * release.stretch(self.seed)) as usize;
         let filling = wanted.saturating_sub(self.fixed);
-        let text =
-            Text { seed: self.seed, opening: &self.opening, rig, release: &release, grade, sections: self.sections, filling };
+        let text = Text {
+            seed: self.seed,
+            opening: &self.opening,
+            rig,
+            release: &release,
+            grade,
+            sections: self.sections,
+            filling,
+        };
         let suite = text.write(&mut dice, out);
         out.push_str("\"},\"tests\":");
         number(out, suite.tests);

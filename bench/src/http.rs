@@ -27,7 +27,10 @@ impl Connection {
         loop {
             let read = self.stream.read(&mut self.chunk).await?;
             if read == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up before the end of its answer"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server hung up before the end of its answer",
+                ));
             }
             let used = self.answer.feed(&self.chunk[..read])?;
             if self.answer.complete() {

@@ -106,7 +106,8 @@ async fn measure_all(options: &Options) -> anyhow::Result<()> {
             Err(error) => {
                 failed += 1;
                 eprintln!("{scenario:?} failed: {error:#}");
-                measured.push(json!({"scenario": format!("{scenario:?}").to_lowercase(), "error": format!("{error:#}")}));
+                measured
+                    .push(json!({"scenario": format!("{scenario:?}").to_lowercase(), "error": format!("{error:#}")}));
             }
         }
     }

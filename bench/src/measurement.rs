@@ -122,7 +122,8 @@ impl Measurement {
 }
 
 fn version(options: &Options) -> String {
-    let output = options.program().ok().and_then(|path| std::process::Command::new(path).arg("--version").output().ok());
+    let output =
+        options.program().ok().and_then(|path| std::process::Command::new(path).arg("--version").output().ok());
     output.map_or("unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -47,9 +47,11 @@ impl Server {
     }
 
     fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
-        let log_file = File::options().create(true).append(true).open(log).context("could not open the server's log")?;
+        let log_file =
+            File::options().create(true).append(true).open(log).context("could not open the server's log")?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
-        let mut child = command.spawn().with_context(|| format!("could not start {}", command.get_program().display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("could not start {}", command.get_program().display()))?;
         let stdout = child.stdout.take().context("the server has no stdout")?;
         let (sender, receiver) = mpsc::channel();
         // The thread reads to the end, so that the server never waits for its stdout to be read.
@@ -115,8 +117,10 @@ fn tail(log: &Path) -> String {
 /// Bytes of each file and folder right below `directory`, folders with all they hold.
 pub fn sizes(directory: &Path) -> Vec<(String, u64)> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let mut sizes: Vec<(String, u64)> =
-        entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), size(&entry.path()))).collect();
+    let mut sizes: Vec<(String, u64)> = entries
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), size(&entry.path())))
+        .collect();
     sizes.sort();
     sizes
 }
@@ -130,5 +134,9 @@ fn size(path: &PathBuf) -> u64 {
 
 /// Bytes of the database's files in a data directory.
 pub fn database_bytes(data: &Path) -> u64 {
-    sizes(data).into_iter().filter(|(name, _)| name.contains(".db") || name.contains(".sqlite")).map(|(_, size)| size).sum()
+    sizes(data)
+        .into_iter()
+        .filter(|(name, _)| name.contains(".db") || name.contains(".sqlite"))
+        .map(|(_, size)| size)
+        .sum()
 }

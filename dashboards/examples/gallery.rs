@@ -20,10 +20,7 @@ fn main() -> io::Result<()> {
         fs::write(directory.join("static").join(&asset.name), asset.bytes)?;
     }
     // Files are opened without a server, so what stands below the root is looked for beside the pages.
-    let site = Site {
-        origin: String::new(),
-        root: ".".to_owned(),
-    };
+    let site = Site { origin: String::new(), root: ".".to_owned() };
     for (name, html) in pages_of_all_kinds::pages_of_all_kinds(&site) {
         fs::write(directory.join(format!("{name}.html")), html)?;
     }

@@ -34,16 +34,8 @@ pub(crate) fn served_name(source: &str) -> &'static str {
 
 static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
     [
-        named(
-            "assay.css",
-            "text/css; charset=utf-8",
-            include_bytes!("../static/assay.css"),
-        ),
-        named(
-            "mark.svg",
-            "image/svg+xml",
-            include_bytes!("../static/mark.svg"),
-        ),
+        named("assay.css", "text/css; charset=utf-8", include_bytes!("../static/assay.css")),
+        named("mark.svg", "image/svg+xml", include_bytes!("../static/mark.svg")),
     ]
 });
 
@@ -51,10 +43,5 @@ fn named(source: &'static str, content_type: &'static str, bytes: &'static [u8])
     let digest = Digest::of(bytes).to_string();
     let (stem, extension) = source.split_once('.').unwrap_or((source, ""));
     let name = format!("{stem}-{}.{extension}", &digest[..16]);
-    Asset {
-        name,
-        content_type,
-        bytes,
-        source,
-    }
+    Asset { name, content_type, bytes, source }
 }

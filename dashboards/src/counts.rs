@@ -59,10 +59,7 @@ impl<H: Held<Counts>> fmt::Display for Bar<H> {
             let height = height(grade);
             let top = 10 - height;
             let class = letter(grade).to_ascii_lowercase();
-            write!(
-                f,
-                "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>"
-            )?;
+            write!(f, "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>")?;
             left += width;
         }
         f.write_str("</svg>")
@@ -97,11 +94,7 @@ impl<H: Held<Counts>> fmt::Display for Tally<H> {
 impl<H: Held<Grade>> fmt::Display for GradeMark<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let grade = self.0.value();
-        let (name, class, sign) = (
-            grade.as_str(),
-            letter(grade).to_ascii_lowercase(),
-            sign(grade),
-        );
+        let (name, class, sign) = (grade.as_str(), letter(grade).to_ascii_lowercase(), sign(grade));
         write!(
             f,
             "<span class=\"grade {class}\"><span aria-hidden=\"true\">{sign}</span> <span class=\"word\">{name}</span></span>"
@@ -112,17 +105,9 @@ impl<H: Held<Grade>> fmt::Display for GradeMark<H> {
 /// The counts in words, for titles and for readers who do not see the picture: `12 pass, 3 fail`.
 pub(crate) fn in_words(counts: impl Held<Counts>) -> String {
     let counts = counts.value();
-    let present = Grade::ALL
-        .into_iter()
-        .filter(|grade| counts.of(*grade) != 0);
-    let parts: Vec<String> = present
-        .map(|grade| format!("{} {grade}", Count(counts.of(grade))))
-        .collect();
-    if parts.is_empty() {
-        "no reports".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    let present = Grade::ALL.into_iter().filter(|grade| counts.of(*grade) != 0);
+    let parts: Vec<String> = present.map(|grade| format!("{} {grade}", Count(counts.of(grade)))).collect();
+    if parts.is_empty() { "no reports".to_owned() } else { parts.join(", ") }
 }
 
 /// What the counts come to, as a class of the style sheet: `fails`, `mixed`, `passes`, `other` or `none`.
@@ -140,10 +125,7 @@ pub(crate) fn verdict(counts: impl Held<Counts>) -> &'static str {
 /// Passes out of passes and failures, in per cent rounded down, so that 100 means no failure at all.
 pub(crate) fn pass_rate(counts: impl Held<Counts>) -> Option<i64> {
     let counts = counts.value();
-    let (pass, fail) = (
-        i128::from(counts.pass.max(0)),
-        i128::from(counts.fail.max(0)),
-    );
+    let (pass, fail) = (i128::from(counts.pass.max(0)), i128::from(counts.fail.max(0)));
     (pass + fail > 0).then(|| i64::try_from(pass * 100 / (pass + fail)).unwrap_or(0))
 }
 

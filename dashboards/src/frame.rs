@@ -22,12 +22,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    pub fn new(
-        site: &'a Site,
-        title: impl Into<String>,
-        description: impl Into<String>,
-        address: String,
-    ) -> Self {
+    pub fn new(site: &'a Site, title: impl Into<String>, description: impl Into<String>, address: String) -> Self {
         Frame {
             site,
             title: title.into(),
@@ -63,6 +58,5 @@ impl<'a> Frame<'a> {
 
 /// Writes a page.
 pub(crate) fn render(page: &impl Template) -> String {
-    page.render()
-        .expect("memory takes all that is written to it, and no part of a page fails")
+    page.render().expect("memory takes all that is written to it, and no part of a page fails")
 }

@@ -62,37 +62,21 @@ pub(crate) enum Across<'a> {
 impl Grid {
     pub fn new(site: &Site, matrix: &MatrixView, across: Across<'_>) -> Self {
         let sums = Sums::of(&matrix.cells, across);
-        let link = |row: Option<&str>, column: Option<&str>| {
-            reports_behind(site, matrix, across, row, column)
-        };
+        let link = |row: Option<&str>, column: Option<&str>| reports_behind(site, matrix, across, row, column);
         let columns: Vec<Head> = sums.ordered_columns(across);
-        let columns = columns
-            .into_iter()
-            .map(|head| Head {
-                href: link(None, Some(&head.name)),
-                ..head
-            })
-            .collect::<Vec<_>>();
+        let columns =
+            columns.into_iter().map(|head| Head { href: link(None, Some(&head.name)), ..head }).collect::<Vec<_>>();
         let rows = sums.ordered_rows().into_iter().map(|(name, counts)| Row {
             development: matrix.language == "perl" && under_development(name),
-            cells: columns
-                .iter()
-                .map(|column| sums.cell(name, &column.name, &link))
-                .collect(),
-            head: Head {
-                name: name.to_owned(),
-                counts,
-                href: link(Some(name), None),
-            },
+            cells: columns.iter().map(|column| sums.cell(name, &column.name, &link)).collect(),
+            head: Head { name: name.to_owned(), counts, href: link(Some(name), None) },
         });
         let rows: Vec<Row> = rows.filter(|row| !row.head.counts.zero()).collect();
         Grid {
             caption: caption(matrix, across),
             down: matrix.language.clone(),
             across: across.title(),
-            totals: rows
-                .iter()
-                .fold(Counts::default(), |sum, row| sum + row.head.counts),
+            totals: rows.iter().fold(Counts::default(), |sum, row| sum + row.head.counts),
             columns,
             rows,
             href: link(None, None),
@@ -136,9 +120,7 @@ impl Across<'_> {
     fn shows(self, column: &str) -> bool {
         match self {
             Across::Systems => true,
-            Across::Versions(listed) => {
-                listed.is_empty() || listed.iter().any(|version| version == column)
-            }
+            Across::Versions(listed) => listed.is_empty() || listed.iter().any(|version| version == column),
         }
     }
 }
@@ -152,11 +134,7 @@ struct Sums<'a> {
 
 impl<'a> Sums<'a> {
     fn of(cells: &'a [CellView], across: Across<'a>) -> Self {
-        let mut sums = Sums {
-            rows: BTreeMap::new(),
-            columns: BTreeMap::new(),
-            cells: BTreeMap::new(),
-        };
+        let mut sums = Sums { rows: BTreeMap::new(), columns: BTreeMap::new(), cells: BTreeMap::new() };
         for cell in cells {
             let row = cell.language_version.as_deref().unwrap_or("not told");
             let column = across.of(cell);
@@ -172,11 +150,7 @@ impl<'a> Sums<'a> {
 
     /// Newest language version first.
     fn ordered_rows(&self) -> Vec<(&'a str, Counts)> {
-        let mut rows: Vec<_> = self
-            .rows
-            .iter()
-            .map(|(name, counts)| (*name, *counts))
-            .collect();
+        let mut rows: Vec<_> = self.rows.iter().map(|(name, counts)| (*name, *counts)).collect();
         rows.sort_by(|left, right| perl::compare(right.0, left.0));
         rows
     }
@@ -188,36 +162,19 @@ impl<'a> Sums<'a> {
         };
         let mut columns: Vec<_> = self.columns.iter().collect();
         columns.sort_by(|(left, left_counts), (right, right_counts)| match across {
-            Across::Systems => right_counts
-                .total()
-                .cmp(&left_counts.total())
-                .then(left.cmp(right)),
+            Across::Systems => right_counts.total().cmp(&left_counts.total()).then(left.cmp(right)),
             Across::Versions([]) => perl::compare_versions(right, left),
             Across::Versions(_) => place(left).cmp(&place(right)),
         });
-        let head = |(name, counts): (&&str, &Counts)| Head {
-            name: (*name).to_owned(),
-            counts: *counts,
-            href: String::new(),
-        };
+        let head =
+            |(name, counts): (&&str, &Counts)| Head { name: (*name).to_owned(), counts: *counts, href: String::new() };
         columns.into_iter().map(head).collect()
     }
 
-    fn cell(
-        &self,
-        row: &str,
-        column: &str,
-        link: &impl Fn(Option<&str>, Option<&str>) -> String,
-    ) -> Cell {
+    fn cell(&self, row: &str, column: &str, link: &impl Fn(Option<&str>, Option<&str>) -> String) -> Cell {
         match self.cells.get(&(row, column)) {
-            Some(counts) => Cell {
-                counts: *counts,
-                href: link(Some(row), Some(column)),
-            },
-            None => Cell {
-                counts: Counts::default(),
-                href: String::new(),
-            },
+            Some(counts) => Cell { counts: *counts, href: link(Some(row), Some(column)) },
+            None => Cell { counts: Counts::default(), href: String::new() },
         }
     }
 }
@@ -255,15 +212,6 @@ fn reports_behind(
 }
 
 fn caption(matrix: &MatrixView, across: Across<'_>) -> String {
-    let version = matrix
-        .version
-        .as_deref()
-        .map(|version| format!(" {version}"))
-        .unwrap_or_default();
-    format!(
-        "{}{version}: grades by {} version and {}",
-        matrix.distribution,
-        matrix.language,
-        across.title()
-    )
+    let version = matrix.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    format!("{}{version}: grades by {} version and {}", matrix.distribution, matrix.language, across.title())
 }

@@ -37,11 +37,7 @@ impl<H: Held<DateTime<Utc>>> fmt::Display for Day<H> {
 
 fn write_time(f: &mut fmt::Formatter<'_>, time: DateTime<Utc>, shown: &str) -> fmt::Result {
     let exact = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    write!(
-        f,
-        "<time datetime=\"{exact}\">{}</time>",
-        time.format(shown)
-    )
+    write!(f, "<time datetime=\"{exact}\">{}</time>", time.format(shown))
 }
 
 impl<H: Held<i64>> fmt::Display for Span<H> {

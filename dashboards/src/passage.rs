@@ -43,19 +43,11 @@ pub(crate) fn slice(text: &str, range: Range<usize>) -> &str {
 /// Cuts a text to what a page can show.
 pub(crate) fn excerpt(text: &str) -> Excerpt<'_> {
     if text.len() <= LONGEST {
-        return Excerpt {
-            head: text,
-            tail: "",
-            omitted: 0,
-        };
+        return Excerpt { head: text, tail: "", omitted: 0 };
     }
     let head = slice(text, 0..LONGEST - TAIL);
     let tail = slice(text, text.len() - TAIL..text.len());
-    Excerpt {
-        head,
-        tail,
-        omitted: text.len() - head.len() - tail.len(),
-    }
+    Excerpt { head, tail, omitted: text.len() - head.len() - tail.len() }
 }
 
 impl fmt::Display for Passage<'_> {
@@ -89,10 +81,7 @@ impl fmt::Display for Marked<'_> {
         let mut marks: Vec<(usize, usize)> = self.marks.to_vec();
         marks.sort_unstable();
         for (start, end) in marks {
-            let start = self
-                .text
-                .floor_char_boundary(start.min(self.text.len()))
-                .max(shown);
+            let start = self.text.floor_char_boundary(start.min(self.text.len())).max(shown);
             let end = self.text.floor_char_boundary(end.min(self.text.len()));
             if end <= start {
                 continue;
@@ -113,10 +102,7 @@ fn needs_care(character: char) -> bool {
 fn hidden(character: char) -> bool {
     match character {
         '\n' | '\t' => false,
-        '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{feff}' => true,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => true,
         _ => character.is_control(),
     }
 }
@@ -154,9 +140,7 @@ fn after_escape(text: &str) -> &str {
         let line = body.find('\n').unwrap_or(body.len());
         let end = body[..line].find(['\u{7}', '\u{1b}']);
         return match end {
-            Some(end) => body[end + 1..]
-                .strip_prefix('\\')
-                .unwrap_or(&body[end + 1..]),
+            Some(end) => body[end + 1..].strip_prefix('\\').unwrap_or(&body[end + 1..]),
             None => body,
         };
     }

@@ -19,12 +19,7 @@ impl HtmlSafe for Phrase<'_> {}
 
 impl fmt::Display for Prose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for block in self
-            .0
-            .split("\n\n")
-            .map(str::trim)
-            .filter(|block| !block.is_empty())
-        {
+        for block in self.0.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
             if !block.starts_with("- ") {
                 write!(f, "<p>{}</p>", Phrase(block))?;
                 continue;

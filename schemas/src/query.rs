@@ -77,8 +77,9 @@ Fields:
   grade                        pass, fail, na, unknown
   os                           canonical name: linux, mswin32, darwin
   language                     perl, raku
-  language_version (perl)      see above; a version that is no plain number is compared as reported:
+  perl, raku                   language versions, see above; one that is no plain number is compared as reported:
                                perl:"5.16.0 RC0"
+  language_version             the same of any language
   reason                       missing_prerequisite, configure, build, test_failure, timeout, out_of_memory,
                                unsupported_platform, network, other
   phase                        configure, build, test, install

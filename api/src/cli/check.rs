@@ -63,7 +63,7 @@ fn parts_table(parts: &[Part]) -> Table {
             None => ("works", Ink::Good, part.found.clone()),
             Some(fault) => ("fails", Ink::Bad, fault.clone()),
         };
-        table.inked([(part.name.clone(), Ink::Plain), (word.to_owned(), ink), (found, Ink::Plain)]);
+        table.inked([(part.name.to_owned(), Ink::Plain), (word.to_owned(), ink), (found, Ink::Plain)]);
     }
     table
 }

@@ -43,6 +43,9 @@ pub struct Results {
     /// Public id of a tester
     #[arg(long, value_name = "ID")]
     tester: Option<String>,
+    /// Only what was changed since this time, corrections included
+    #[arg(long, value_name = "TIME")]
+    changed_since: Option<String>,
     #[command(flatten)]
     window: Window,
     #[command(flatten)]
@@ -76,7 +79,7 @@ pub struct Summaries {
 /// Which part of a list.
 #[derive(Args, Debug)]
 struct Window {
-    /// Only what was received or changed since this time (RFC 3339)
+    /// Only what was received since this time (RFC 3339, or a date); for summaries, what changed since then
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Rows on a page
@@ -84,7 +87,7 @@ struct Window {
     limit: Option<u32>,
     /// Cursor of the page to show, as the page before it tells
     #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    cursor: Option<String>,
     /// All pages; with --json one object a line
     #[arg(long)]
     all: bool,
@@ -100,12 +103,15 @@ pub struct Search {
     /// What to look for
     #[arg(required = true)]
     query: Vec<String>,
+    /// Best matches first, or newest reports first
+    #[arg(long, value_name = "ORDER", value_parser = ["relevance", "newest"])]
+    order: Option<String>,
     /// Reports on a page
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
     /// Cursor of the page to show, as the page before it tells
     #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
+    cursor: Option<String>,
     #[command(flatten)]
     asked: Asked,
 }
@@ -121,6 +127,7 @@ pub async fn results(results: Results, said: Said) -> anyhow::Result<()> {
         ("os", results.os),
         ("architecture", results.architecture),
         ("tester", results.tester),
+        ("changed_since", results.changed_since),
     ];
     list(said, "results", given(filters), results.window, results.asked, results_table, result_row).await
 }
@@ -140,7 +147,12 @@ pub async fn summaries(summaries: Summaries, said: Said) -> anyhow::Result<()> {
 pub async fn search(search: Search, said: Said) -> anyhow::Result<()> {
     let client = search.asked.remote.client(said)?;
     let limit = search.limit.map(|limit| limit.to_string());
-    let query = given([("q", Some(search.query.join(" "))), ("limit", limit), ("after", search.after)]);
+    let query = given([
+        ("q", Some(search.query.join(" "))),
+        ("order", search.order),
+        ("limit", limit),
+        ("cursor", search.cursor),
+    ]);
     let answer = client.get(&["v4", "search"], &query).await?;
     let view: SearchView = answer.view()?;
     if search.asked.shape.json {
@@ -174,7 +186,7 @@ async fn list<T: DeserializeOwned, R: IntoIterator<Item = (String, Ink)>>(
 ) -> anyhow::Result<()> {
     let client = remote.client(said)?;
     let limit = window.limit.map(|limit| limit.to_string());
-    query.extend(given([("since", window.since), ("limit", limit), ("after", window.after)]));
+    query.extend(given([("since", window.since), ("limit", limit), ("cursor", window.cursor)]));
     if shape.json && window.all {
         let chunks = client.stream(&["v4", name], &query, "application/x-ndjson").await?;
         return pass_on(chunks).await;
@@ -190,8 +202,8 @@ async fn list<T: DeserializeOwned, R: IntoIterator<Item = (String, Ink)>>(
         table.print()?;
         match page.next {
             Some(next) if window.all => {
-                query.retain(|(name, _)| *name != "after");
-                query.push(("after", next));
+                query.retain(|(name, _)| *name != "cursor");
+                query.push(("cursor", next));
             }
             next => {
                 next_page(next.as_deref());
@@ -210,7 +222,7 @@ async fn pass_on(mut chunks: Chunks) -> anyhow::Result<()> {
 
 fn next_page(next: Option<&str>) {
     if let Some(next) = next {
-        printing::note(&format!("more: --after {next}"));
+        printing::note(&format!("more: --cursor {next}"));
     }
 }
 

@@ -47,12 +47,15 @@ pub fn read(name: &str, bytes: Bytes) -> Vec<Result<Parcel, Unfit>> {
     }
 }
 
-/// A v3 report's id and its bytes with that id in them, every other byte untouched.
+/// A v3 report's id and its bytes with that id in them. Space around the report is left out, every other byte stays:
+/// a report in a file of its own and the same one as a line have to be the same bytes, or the server would take the
+/// second for a correction.
 ///
 /// A report without an id gets one made of its content, so that the same bytes, sent again by anyone, are the same
 /// report. `None` when the bytes are not a JSON object.
 pub fn identified(bytes: &Bytes) -> Option<(String, Bytes)> {
     let head = head(bytes).ok()?;
+    let bytes = &bytes.slice_ref(bytes.trim_ascii());
     if let Some(id) = head.id {
         return Some((id.as_str().map_or_else(|| id.to_string(), str::to_owned), bytes.clone()));
     }
@@ -68,7 +71,7 @@ pub fn identified(bytes: &Bytes) -> Option<(String, Bytes)> {
 
 /// A UUID of version 8 (RFC 9562 §5.8): the first 122 free bits of the content's SHA-256.
 fn id_of_content(bytes: &[u8]) -> String {
-    let Digest(digest) = Digest::of(bytes.trim_ascii());
+    let Digest(digest) = Digest::of(bytes);
     let (head, _) = digest.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
     uuid::Builder::from_custom_bytes(*head).into_uuid().hyphenated().to_string()
 }
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn a_report_without_an_id_gets_the_same_one_each_time_and_keeps_its_bytes() {
         let (id, sent) = identified(&bytes(r#" {"a": 1.0} "#)).unwrap();
-        assert_eq!(sent, bytes(&format!(r#" {{"id":"{id}","a": 1.0}} "#)));
+        assert_eq!(sent, bytes(&format!(r#"{{"id":"{id}","a": 1.0}}"#)));
         assert_eq!(identified(&bytes(r#"{"a": 1.0}"#)).unwrap().0, id, "space around it changes nothing");
         assert_ne!(identified(&bytes(r#"{"a": 2}"#)).unwrap().0, id);
         assert_eq!(Uuid::try_parse(&id).unwrap().get_version_num(), 8);
@@ -148,6 +151,7 @@ mod tests {
     fn an_id_that_is_there_is_left_alone() {
         for text in [r#"{"id":"X"}"#, r#"{"id":null}"#, r#"{"id":7}"#] {
             assert_eq!(identified(&bytes(text)).unwrap().1, bytes(text));
+            assert_eq!(identified(&bytes(&format!("{text}\n"))).unwrap().1, bytes(text));
         }
     }
 

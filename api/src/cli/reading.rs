@@ -43,6 +43,8 @@ pub struct Release {
     /// Version; without it, the newest
     version: Option<String>,
     #[command(flatten)]
+    language: Language,
+    #[command(flatten)]
     asked: Asked,
 }
 
@@ -50,6 +52,8 @@ pub struct Release {
 pub struct Distribution {
     /// Distribution, such as Foo-Bar; Foo::Bar means the same
     distribution: String,
+    #[command(flatten)]
+    language: Language,
     #[command(flatten)]
     asked: Asked,
 }
@@ -87,6 +91,8 @@ pub struct Matrix {
           value_parser = ["version", "language_version", "os", "architecture"])]
     axes: Vec<String>,
     #[command(flatten)]
+    language: Language,
+    #[command(flatten)]
     asked: Asked,
 }
 
@@ -94,6 +100,20 @@ pub struct Matrix {
 pub struct Status {
     #[command(flatten)]
     asked: Asked,
+}
+
+/// The language whose reports are meant: counts of different languages never meet.
+#[derive(Args, Debug)]
+struct Language {
+    /// perl or raku [default: perl]
+    #[arg(long, value_name = "NAME", value_parser = ["perl", "raku"], hide_possible_values = true)]
+    language: Option<String>,
+}
+
+impl Language {
+    fn query(self) -> Vec<(&'static str, String)> {
+        self.language.map(|language| ("language", language)).into_iter().collect()
+    }
 }
 
 /// Whom to ask and how to print the answer.
@@ -128,21 +148,25 @@ pub async fn receipt(Receipt { id, asked }: Receipt, said: Said) -> anyhow::Resu
     asked.show(said, &["v4", "reports", &id, "receipt"], &[], shown::receipt).await
 }
 
-pub async fn release(Release { distribution, version, asked }: Release, said: Said) -> anyhow::Result<()> {
+pub async fn release(Release { distribution, version, language, asked }: Release, said: Said) -> anyhow::Result<()> {
     let distribution = distribution_name(&distribution);
     let Asked { shape, remote } = asked;
     let client = remote.client(said)?;
+    let query = language.query();
     let version = match version {
         Some(version) => version,
-        None => newest(&client, &distribution).await?,
+        None => newest(&client, &distribution, &query).await?,
     };
-    let answer = client.get(&["v4", "releases", &distribution, &version], &[]).await?;
+    let answer = client.get(&["v4", "releases", &distribution, &version], &query).await?;
     print(&answer, shape, shown::release)
 }
 
-pub async fn distribution(Distribution { distribution, asked }: Distribution, said: Said) -> anyhow::Result<()> {
+pub async fn distribution(
+    Distribution { distribution, language, asked }: Distribution,
+    said: Said,
+) -> anyhow::Result<()> {
     let name = distribution_name(&distribution);
-    asked.show(said, &["v4", "distributions", &name], &[], shown::distribution).await
+    asked.show(said, &["v4", "distributions", &name], &language.query(), shown::distribution).await
 }
 
 pub async fn author(Author { author, asked }: Author, said: Said) -> anyhow::Result<()> {
@@ -153,14 +177,16 @@ pub async fn tester(Tester { id, asked }: Tester, said: Said) -> anyhow::Result<
     asked.show(said, &["v4", "testers", &id], &[], shown::tester).await
 }
 
-pub async fn matrix(Matrix { distribution, version, axes, asked }: Matrix, said: Said) -> anyhow::Result<()> {
+pub async fn matrix(Matrix { distribution, version, axes, language, asked }: Matrix, said: Said) -> anyhow::Result<()> {
     if axes.len() > 3 {
         return Err(Usage("a matrix has one to three axes".to_owned()).into());
     }
     let name = distribution_name(&distribution);
     let mut path = vec!["v4", "matrix", &name];
     path.extend(version.as_deref());
-    asked.show(said, &path, &[("axes", axes.join(","))], shown::matrix).await
+    let mut query = language.query();
+    query.push(("axes", axes.join(",")));
+    asked.show(said, &path, &query, shown::matrix).await
 }
 
 pub async fn status(Status { asked }: Status, said: Said) -> anyhow::Result<()> {
@@ -194,8 +220,8 @@ fn print<T: DeserializeOwned>(
     }
 }
 
-async fn newest(client: &Client, distribution: &str) -> anyhow::Result<String> {
-    let answer = client.get(&["v4", "distributions", distribution], &[]).await?;
+async fn newest(client: &Client, distribution: &str, query: &[(&str, String)]) -> anyhow::Result<String> {
+    let answer = client.get(&["v4", "distributions", distribution], query).await?;
     let view: DistributionView = answer.view()?;
     let newest = view.releases.into_iter().next();
     Ok(newest.ok_or_else(|| Usage(format!("{distribution} has no release with reports")))?.version)

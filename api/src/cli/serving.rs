@@ -1,14 +1,17 @@
 //! Commands that run assay or work on its stored state: serve, api, worker, migrate, rebuild.
 
 use anyhow::Context;
+use chrono::SecondsFormat;
 use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Log, LogFormat, Settings};
 use crate::embedded;
 use crate::server::{self, Role};
 
-use super::tables::Table;
+use super::tables::{Ink, Table};
 use super::{Local, Said, Shape, printing};
 
 const SERVE_HELP: &str = "\
@@ -56,6 +59,20 @@ pub struct Migrate {
     shape: Shape,
 }
 
+#[derive(Args, Debug)]
+#[command(after_help = "Run it while no server or worker works on the same data directory. Without --clear, only
+what comes out otherwise is replaced, and readers of the change feed see it as
+changes; with it, mirrors of the feed have to begin anew.")]
+pub struct Rebuild {
+    #[command(flatten)]
+    local: Local,
+    /// Throw away first what is derived: rows, counts, the index
+    #[arg(long)]
+    clear: bool,
+    #[command(flatten)]
+    shape: Shape,
+}
+
 pub async fn serve(Serve { listening, demo }: Serve, said: Said) -> anyhow::Result<()> {
     run(listening.settings(said)?, Role::Everything, demo).await
 }
@@ -79,17 +96,30 @@ pub async fn migrate(Migrate { local, status, shape }: Migrate, said: Said) -> a
     }
     let mut table = Table::new(&["version", "migration", "applied"]);
     for migration in migrations {
-        let applied = migration.applied_at.map_or_else(|| "missing".to_owned(), |at| at.to_rfc3339());
-        table.row([migration.version.to_string(), migration.name, applied]);
+        let (applied, ink) = match migration.applied_at {
+            Some(at) => (at.to_rfc3339_opts(SecondsFormat::Secs, true), Ink::Plain),
+            None => ("missing".to_owned(), Ink::Bad),
+        };
+        table.inked([(migration.version.to_string(), Ink::Plain), (migration.name, Ink::Plain), (applied, ink)]);
     }
     table.print()
 }
 
-pub async fn rebuild(local: Local, said: Said) -> anyhow::Result<()> {
+pub async fn rebuild(Rebuild { local, clear, shape }: Rebuild, said: Said) -> anyhow::Result<()> {
     let settings = local.settings(said)?;
     begin_logging(&settings.log)?;
-    let reports = embedded::rebuild(&settings).await?;
-    printing::line(&format!("derived everything again from {reports} reports"))
+    // Draws nothing where stderr is no terminal.
+    let spinner = ProgressBar::new_spinner();
+    let (reports, changes) = embedded::rebuild(&settings, clear, |reports| {
+        spinner.set_position(reports);
+        spinner.set_message(format!("{reports} reports read again, {:.0}/s", spinner.per_sec()));
+    })
+    .await?;
+    spinner.finish_and_clear();
+    match shape.json {
+        true => printing::json(json!({"reports": reports, "changes": changes}).to_string().as_bytes()),
+        false => printing::line(&format!("{reports} reports read again, {changes} changes")),
+    }
 }
 
 async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {

@@ -102,8 +102,8 @@ concern! {
         index: Option<String> = "", "a directory; by default `index` in the data directory",
             variable "ASSAY_INDEX", secret Password;
         /// Jobs that are worked on at the same time. 0 holds the queue: reports are accepted and wait.
-        workers: Option<usize> = "", "0 to 1024; by default one for each core",
-            if |workers: &Option<usize>| workers.is_none_or(|workers| workers <= 1024), variable "ASSAY_WORKERS";
+        workers: Option<usize> = "", "0 to 64; by default one for each core",
+            if |workers: &Option<usize>| workers.is_none_or(|workers| workers <= 64), variable "ASSAY_WORKERS";
         /// The address that readers see in links, feeds and mails, when it is not the one assay listens on.
         public_url: Option<Url> = "", "an http or https URL; by default links are relative",
             variable "ASSAY_PUBLIC_URL";

@@ -135,10 +135,6 @@ impl ApiError {
         self.status
     }
 
-    pub fn title(&self) -> &str {
-        self.title
-    }
-
     pub fn detail(&self) -> &str {
         &self.detail
     }

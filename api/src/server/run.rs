@@ -13,7 +13,6 @@ use pipeline::measures::Measures;
 use pipeline::process::Process;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
-use pipeline::store::Store;
 use pipeline::worker::Worker;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

@@ -186,10 +186,10 @@ async fn a_list_goes_on_from_page_to_page_and_text_from_strangers_is_harmless() 
     let ran = assay(home.path(), &[&flags[..], &["--all"]].concat()).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     let uris: Vec<String> = stub.asked().into_iter().map(|asked| asked.uri).collect();
-    assert_eq!(uris, ["/v4/results?grade=fail&os=linux", "/v4/results?grade=fail&os=linux&after=c2"]);
+    assert_eq!(uris, ["/v4/results?grade=fail&os=linux", "/v4/results?grade=fail&os=linux&cursor=c2"]);
     assert!(ran.stdout.contains("Eve\u{fffd}[2J root") && ran.stdout.contains("Jörg"), "{}", ran.stdout);
     let ran = assay(home.path(), &flags).await;
-    assert_eq!(ran.stderr, "more: --after c2\n");
+    assert_eq!(ran.stderr, "more: --cursor c2\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,10 +50,7 @@ async fn reports_of_every_kind_of_input_are_sent_as_they_are() {
     let ran = assay_with(home.path(), &[], "{\"id\":\"d\"}", &arguments).await;
     assert_eq!((ran.code, &*ran.stderr), (0, ""));
     let bodies: Vec<String> = stub.asked().into_iter().map(|asked| asked.body).collect();
-    assert_eq!(
-        bodies,
-        ["{\n  \"id\": \"a\",\n  \"n\": 1.50\n}\n", "{\"id\":\"b\"}", "{\"id\":\"c\"}", "{\"id\":\"d\"}"]
-    );
+    assert_eq!(bodies, ["{\n  \"id\": \"a\",\n  \"n\": 1.50\n}", "{\"id\":\"b\"}", "{\"id\":\"c\"}", "{\"id\":\"d\"}"]);
     let told = format!("{pretty}: accepted a\n{lines}:1: accepted b\n{lines}:3: accepted c\n-: accepted d\n");
     assert_eq!(ran.stdout, told);
     assert!(!home.path().join(".local").exists(), "nothing to keep, nothing made");

@@ -105,9 +105,11 @@ impl Build<'_> {
         let values = self.values();
         let fill = |template: &str| {
             let mut plain = String::new();
-            Template::parse(template).write(&mut plain, |gap, out| match values.iter().find(|(name, _)| *name == gap) {
-                Some((_, value)) => out.push_str(value),
-                None => out.extend(["{", gap, "}"]),
+            Template::parse(template).write(&mut plain, |gap, out| {
+                match values.iter().find(|(name, _)| *name == gap) {
+                    Some((_, value)) => out.push_str(value),
+                    None => out.extend(["{", gap, "}"]),
+                }
             });
             let mut escaped = String::new();
             escape(&plain, &mut escaped);
@@ -136,7 +138,8 @@ impl Build<'_> {
                 arguments.push_str(argument);
             }
         }
-        let extra = [" -Dmyhostname=localhost", " -Uversiononly -Uinstallusrbinperl", " -Dcc=ccache gcc", " -DDEBUGGING=both"];
+        let extra =
+            [" -Dmyhostname=localhost", " -Uversiononly -Uinstallusrbinperl", " -Dcc=ccache gcc", " -DDEBUGGING=both"];
         arguments.push_str(self.dice.word(&extra));
         vec![
             ("minor", self.minor.to_string()),

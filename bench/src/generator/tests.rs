@@ -29,7 +29,11 @@ fn every_report_is_json_of_its_own_id_with_a_text_that_agrees_with_its_fields() 
         assert_eq!(report["id"], generator.id(index as u64).to_string());
         assert!(ids.insert(report["id"].to_string()));
         let text = report["result"]["output"]["uncategorized"].as_str().unwrap();
-        let release = format!("{}-{}", report["distribution"]["name"].as_str().unwrap(), report["distribution"]["version"].as_str().unwrap());
+        let release = format!(
+            "{}-{}",
+            report["distribution"]["name"].as_str().unwrap(),
+            report["distribution"]["version"].as_str().unwrap()
+        );
         assert!(text.contains(&format!("computer-generated report for {release}\n")), "{text}");
         let architecture = report["environment"]["language"]["archname"].as_str().unwrap();
         assert!(text.contains(&format!("archname={architecture}\n")), "{text}");
@@ -79,7 +83,8 @@ fn testers_and_releases_are_as_skewed_as_on_a_real_day() {
         let releases: BTreeSet<String> = thousand.iter().map(|report| report["distribution"].to_string()).collect();
         assert!((400..=570).contains(&releases.len()), "{} releases in a thousand reports", releases.len());
     }
-    let perls: BTreeSet<String> = all.iter().map(|report| report["environment"]["language"]["version"].to_string()).collect();
+    let perls: BTreeSet<String> =
+        all.iter().map(|report| report["environment"]["language"]["version"].to_string()).collect();
     assert!(perls.len() > 30, "{} perls", perls.len());
 }
 
@@ -122,7 +127,10 @@ fn a_pinned_generator_fills_a_whole_matrix_of_one_release() {
     let mut cells = BTreeSet::new();
     for report in reports(&generator, 20_000) {
         assert_eq!(report["distribution"]["name"], "Bench-Pinned");
-        cells.insert((report["environment"]["language"]["version"].to_string(), report["environment"]["system"]["osname"].to_string()));
+        cells.insert((
+            report["environment"]["language"]["version"].to_string(),
+            report["environment"]["system"]["osname"].to_string(),
+        ));
     }
     assert!(cells.len() > 400, "{} cells", cells.len());
 }

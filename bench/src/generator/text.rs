@@ -137,7 +137,13 @@ impl Text<'_> {
             let line = 10 + dice.below(2_000);
             out.extend([source, ".xs:"]);
             number(out, line);
-            out.extend([": error: '", dice.word(&WORDS), "_", dice.word(&WORDS), "' undeclared (first use in this function)\\n"]);
+            out.extend([
+                ": error: '",
+                dice.word(&WORDS),
+                "_",
+                dice.word(&WORDS),
+                "' undeclared (first use in this function)\\n",
+            ]);
         }
         out.extend(["make: *** [", source, ".o] Error 1\\n"]);
     }
@@ -168,7 +174,13 @@ impl Text<'_> {
                     self.write_failure(dice, file, tests, failed, out);
                 }
                 0..5 => out.extend([" skipped: ", dice.word(&SKIPPED), "\\n"]),
-                5..8 => out.extend([" ok\\nUse of uninitialized value $", dice.word(&WORDS), " in concatenation at ", file, " line 9.\\n"]),
+                5..8 => out.extend([
+                    " ok\\nUse of uninitialized value $",
+                    dice.word(&WORDS),
+                    " in concatenation at ",
+                    file,
+                    " line 9.\\n",
+                ]),
                 _ => out.push_str(" ok\\n"),
             }
         }
@@ -184,7 +196,13 @@ impl Text<'_> {
             let name = [dice.word(&WORDS), dice.word(&WORDS), dice.word(&WORDS)];
             out.extend(["\\n#   Failed test '", name[0], " ", name[1], " of ", name[2], "'\\n#   at ", file, " line "]);
             number(out, 3 + dice.below(400));
-            out.extend([".\\n#          got: '", dice.word(&WORDS), "'\\n#     expected: '", dice.word(&WORDS), "'\\n"]);
+            out.extend([
+                ".\\n#          got: '",
+                dice.word(&WORDS),
+                "'\\n#     expected: '",
+                dice.word(&WORDS),
+                "'\\n",
+            ]);
         }
         let written = write!(
             out,
@@ -197,7 +215,11 @@ impl Text<'_> {
 
     fn write_result(&self, dice: &mut Dice, files: usize, suite: &Suite, out: &mut String) {
         let passed = self.grade == Grade::Pass;
-        out.push_str(if passed { "All tests successful.\\n" } else { "\\nTest Summary Report\\n-------------------\\n" });
+        out.push_str(if passed {
+            "All tests successful.\\n"
+        } else {
+            "\\nTest Summary Report\\n-------------------\\n"
+        });
         out.push_str("Files=");
         number(out, files as u64);
         out.push_str(", Tests=");

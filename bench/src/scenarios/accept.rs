@@ -28,7 +28,8 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
 
     let top = load(&server, options, &generator, Pace::Closed).await?;
     measurement.rate = top.rate();
-    let half = load_from(&server, options, &generator, Pace::Open { rate: top.rate() / 2.0 }, top.latencies.count()).await?;
+    let half =
+        load_from(&server, options, &generator, Pace::Open { rate: top.rate() / 2.0 }, top.latencies.count()).await?;
     measurement.latencies(&half.latencies);
     measurement.figure("half_rate", half.rate());
     measurement.figure("top_p50_ms", top.latencies.percentile(50.0));
@@ -36,7 +37,8 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     measurement.figure("not_accepted", top.bad() + half.bad());
     measure_storage(&mut measurement, &server).await?;
     server.stop()?;
-    measurement.bytes_per_report = measurement.figures["accepted"].as_f64().map(|count| database_bytes(&data) as f64 / count);
+    measurement.bytes_per_report =
+        measurement.figures["accepted"].as_f64().map(|count| database_bytes(&data) as f64 / count);
 
     let handler = Server::floor(&["drop"], &scratch.path().join("floor.log"))?;
     let bare = load(&handler, options, &generator, Pace::Closed).await?;

@@ -79,7 +79,10 @@ async fn rates(server: &Server, count: u64, indexed: bool) -> anyhow::Result<(f6
     let mut probe = Probe::open(server.address).await?;
     let began = Instant::now();
     let waiting = probe.waiting().await?;
-    anyhow::ensure!(waiting * 2 > count, "only {waiting} of {count} reports waited still at the first look; take more reports");
+    anyhow::ensure!(
+        waiting * 2 > count,
+        "only {waiting} of {count} reports waited still at the first look; take more reports"
+    );
     let mut rate = None;
     let deadline = began + patience(count);
     loop {
@@ -94,6 +97,6 @@ async fn rates(server: &Server, count: u64, indexed: bool) -> anyhow::Result<(f6
             _ => {}
         }
         anyhow::ensure!(Instant::now() < deadline, "the backlog was not worked off in time");
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -55,7 +55,10 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let (own, floor) = reading.beside_floor(&mut probe, &release, &format!("if-none-match: {tag}\r\n")).await?;
     measurement.figure("not_modified_rate", own.rate());
     measurement.figure("not_modified_floor_rate", floor.rate());
-    measurement.figure("not_modified_share", f64::from(own.statuses.get(&304).map_or(0, |count| *count as u32)) / own.good as f64);
+    measurement.figure(
+        "not_modified_share",
+        f64::from(own.statuses.get(&304).map_or(0, |count| *count as u32)) / own.good as f64,
+    );
     measurement.rss_mb = server.peak_memory();
     server.stop()?;
     Ok(measurement)
@@ -89,7 +92,8 @@ impl Reading<'_> {
 
     async fn load(&self, server: &Server, requests: &Arc<Same>) -> anyhow::Result<Outcome> {
         let connections = usize::from(self.options.connections);
-        let plan = Plan { address: server.address, connections, duration: Duration::from_millis(300), pace: Pace::Closed };
+        let plan =
+            Plan { address: server.address, connections, duration: Duration::from_millis(300), pace: Pace::Closed };
         drive(plan, 0, requests.clone()).await?;
         drive(Plan { duration: self.options.duration() / TURNS, ..plan }, 0, requests.clone()).await
     }

@@ -68,7 +68,12 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let connections = usize::from(options.connections).min(8);
     let plan = Plan { address: server.address, connections, duration: options.duration(), pace: Pace::Closed };
     let outcome = drive(plan, 0, mix).await?;
-    anyhow::ensure!(outcome.bad() == 0, "searches were answered {:?}, {} connections broke", outcome.statuses, outcome.broken);
+    anyhow::ensure!(
+        outcome.bad() == 0,
+        "searches were answered {:?}, {} connections broke",
+        outcome.statuses,
+        outcome.broken
+    );
 
     measurement.rate = outcome.rate();
     measurement.latencies(&outcome.latencies);

@@ -59,11 +59,7 @@ fn groups(openapi: &Value) -> Vec<Group<'_>> {
     for (tag, operation) in operations(openapi) {
         match groups.iter_mut().find(|group| group.name == tag) {
             Some(group) => group.operations.push(operation),
-            None => groups.push(Group {
-                name: tag,
-                description: "",
-                operations: vec![operation],
-            }),
+            None => groups.push(Group { name: tag, description: "", operations: vec![operation] }),
         }
     }
     groups.retain(|group| !group.operations.is_empty());
@@ -76,9 +72,6 @@ fn text(value: Option<&Value>) -> &str {
 
 /// A name as the target of a link within the page.
 fn anchor(kind: &str, name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!("{kind}-{name}")
 }

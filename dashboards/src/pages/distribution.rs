@@ -10,24 +10,11 @@ use crate::tables::ReleaseTable;
 
 /// The page at `/dist/{distribution}`.
 pub fn distribution(site: &Site, view: &DistributionView) -> String {
-    let description = format!(
-        "Test reports of {}, all releases: {}.",
-        view.distribution,
-        in_words(view.counts)
-    );
+    let description = format!("Test reports of {}, all releases: {}.", view.distribution, in_words(view.counts));
     let address = site.distribution(&view.distribution);
     let frame = Frame::new(site, &view.distribution, description, address).fresh(view.freshness);
-    let releases = ReleaseTable {
-        site,
-        caption: "Releases, newest first",
-        rows: &view.releases,
-        distributions: false,
-    };
-    render(&Distribution {
-        frame,
-        view,
-        releases,
-    })
+    let releases = ReleaseTable { site, caption: "Releases, newest first", rows: &view.releases, distributions: false };
+    render(&Distribution { frame, view, releases })
 }
 
 #[derive(Template)]

@@ -26,18 +26,9 @@ pub fn distribution_matrix(site: &Site, page: &MatrixPage) -> String {
     let versions = newest_versions(page);
     let grid = Grid::new(site, matrix, Across::Versions(&versions));
     let title = format!("{}: matrix over versions", matrix.distribution);
-    let description = format!(
-        "Test reports of {} by version and {} version.",
-        matrix.distribution, matrix.language
-    );
-    let frame = Frame::new(site, title, description, site.matrix(&matrix.distribution))
-        .fresh(matrix.freshness);
-    render(&DistributionMatrix {
-        frame,
-        matrix,
-        grid,
-        shown: versions.len(),
-    })
+    let description = format!("Test reports of {} by version and {} version.", matrix.distribution, matrix.language);
+    let frame = Frame::new(site, title, description, site.matrix(&matrix.distribution)).fresh(matrix.freshness);
+    render(&DistributionMatrix { frame, matrix, grid, shown: versions.len() })
 }
 
 #[derive(Template)]
@@ -58,26 +49,12 @@ impl DistributionMatrix<'_> {
 
 /// The versions that have reports, newest first, as many as fit.
 fn newest_versions(page: &MatrixPage) -> Vec<String> {
-    let reported = |version: &String| {
-        page.matrix
-            .cells
-            .iter()
-            .any(|cell| cell.version.as_ref() == Some(version))
-    };
+    let reported = |version: &String| page.matrix.cells.iter().any(|cell| cell.version.as_ref() == Some(version));
     let mut versions = page.versions.clone();
     if versions.is_empty() {
-        versions = page
-            .matrix
-            .cells
-            .iter()
-            .filter_map(|cell| cell.version.clone())
-            .collect();
+        versions = page.matrix.cells.iter().filter_map(|cell| cell.version.clone()).collect();
         versions.sort_by(|left, right| schemas::perl::compare_versions(right, left));
         versions.dedup();
     }
-    versions
-        .into_iter()
-        .filter(reported)
-        .take(MOST_VERSIONS)
-        .collect()
+    versions.into_iter().filter(reported).take(MOST_VERSIONS).collect()
 }

@@ -68,9 +68,7 @@ pub struct CheckRow {
 /// The page at `/status`. It asks to be loaded again every quarter of a minute.
 pub fn operations(site: &Site, page: &OperationsPage) -> String {
     let description = "How the service is doing: queue, workers, index and change feed.";
-    let mut frame = Frame::new(site, "Status", description, site.path("/status"))
-        .fresh(page.freshness)
-        .unlisted();
+    let mut frame = Frame::new(site, "Status", description, site.path("/status")).fresh(page.freshness).unlisted();
     frame.refresh = Some(REFRESH);
     render(&Operations { frame, page })
 }
@@ -85,13 +83,8 @@ struct Operations<'a> {
 impl Operations<'_> {
     /// The state of the whole in a sentence.
     fn verdict(&self) -> String {
-        let failing: Vec<&str> = self
-            .page
-            .checks
-            .iter()
-            .filter(|check| !check.working)
-            .map(|check| check.part.as_str())
-            .collect();
+        let failing: Vec<&str> =
+            self.page.checks.iter().filter(|check| !check.working).map(|check| check.part.as_str()).collect();
         if !failing.is_empty() {
             format!("Not answering: {}.", failing.join(", "))
         } else if self.page.workers_wanted == 0 {

@@ -9,8 +9,7 @@ use crate::site::Site;
 
 /// The page shown instead of one that cannot be shown. `address` is the path that was asked for.
 pub fn problem(site: &Site, problem: &Problem, address: &str) -> String {
-    let mut frame =
-        Frame::new(site, &problem.title, &problem.detail, address.to_owned()).unlisted();
+    let mut frame = Frame::new(site, &problem.title, &problem.detail, address.to_owned()).unlisted();
     if problem.detail.is_empty() {
         frame.description.clone_from(&problem.title);
     }

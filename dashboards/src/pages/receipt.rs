@@ -14,13 +14,7 @@ const REFRESH: u32 = 3;
 /// The page at `/status/{id}`. It asks to be loaded again every few seconds until the submission is settled.
 pub fn receipt(site: &Site, view: &ReceiptView) -> String {
     let title = format!("Submission {}: {}", view.id, view.state.as_str());
-    let mut frame = Frame::new(
-        site,
-        title,
-        "What became of a submitted report.",
-        site.receipt(&view.id),
-    )
-    .unlisted();
+    let mut frame = Frame::new(site, title, "What became of a submitted report.", site.receipt(&view.id)).unlisted();
     frame.refresh = (!view.state.settled()).then_some(REFRESH);
     render(&Receipt { frame, view })
 }
@@ -35,9 +29,7 @@ struct Receipt<'a> {
 impl Receipt<'_> {
     fn explanation(&self) -> &'static str {
         match self.view.state {
-            State::Spooled => {
-                "It is safe on disk, and goes into the database as soon as that answers."
-            }
+            State::Spooled => "It is safe on disk, and goes into the database as soon as that answers.",
             State::Accepted => "It is stored, and waits for a worker.",
             State::Processing => "A worker reads it now.",
             State::Processed => "It is counted, and everybody can read it.",
@@ -59,11 +51,7 @@ impl Receipt<'_> {
             State::Processing => 1,
             State::Processed | State::Rejected | State::Parked => 2,
         };
-        let first = if self.view.state == State::Spooled {
-            "spooled"
-        } else {
-            "accepted"
-        };
+        let first = if self.view.state == State::Spooled { "spooled" } else { "accepted" };
         let mark = |place| match usize::cmp(&place, &at) {
             std::cmp::Ordering::Less => "past",
             std::cmp::Ordering::Equal => "here",

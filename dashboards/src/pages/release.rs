@@ -57,11 +57,7 @@ pub fn release(site: &Site, page: &ReleasePage) -> String {
     let description = format!("Test reports of {title}: {}.", in_words(release.counts));
     let address = site.release(&release.distribution, &release.version);
     let frame = Frame::new(site, title, description, address).fresh(page.release.freshness);
-    let mut failing = if page.failing.is_empty() {
-        glance::failing(&page.matrix)
-    } else {
-        page.failing.clone()
-    };
+    let mut failing = if page.failing.is_empty() { glance::failing(&page.matrix) } else { page.failing.clone() };
     let unlisted = failing.len().saturating_sub(MOST_FAILING);
     failing.truncate(MOST_FAILING);
     render(&Release {
@@ -71,11 +67,7 @@ pub fn release(site: &Site, page: &ReleasePage) -> String {
         findings: glance::findings(&page.matrix),
         failing,
         unlisted,
-        recent: ReportTable {
-            site,
-            caption: "Newest reports of this release",
-            rows: &page.recent,
-        },
+        recent: ReportTable { site, caption: "Newest reports of this release", rows: &page.recent },
     })
 }
 
@@ -95,19 +87,10 @@ struct Release<'a> {
 
 impl Release<'_> {
     fn reports(&self, failing: &FailingPlatform) -> String {
-        self.results(
-            Some(&failing.language_version),
-            Some(&failing.os),
-            Some("fail"),
-        )
+        self.results(Some(&failing.language_version), Some(&failing.os), Some("fail"))
     }
 
-    fn results(
-        &self,
-        language_version: Option<&str>,
-        os: Option<&str>,
-        grade: Option<&str>,
-    ) -> String {
+    fn results(&self, language_version: Option<&str>, os: Option<&str>, grade: Option<&str>) -> String {
         let release = &self.view.summary;
         let language = (release.language != "perl").then_some(release.language.as_str());
         self.frame.site.query(
@@ -128,10 +111,6 @@ impl Release<'_> {
             "stable" => format!("stable {}", self.view.summary.language),
             other => format!("{other} {}", self.view.summary.language),
         };
-        if partition.patched {
-            format!("{maturity}, patched or candidate")
-        } else {
-            maturity
-        }
+        if partition.patched { format!("{maturity}, patched or candidate") } else { maturity }
     }
 }

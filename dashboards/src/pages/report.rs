@@ -33,17 +33,11 @@ pub struct ReportPage {
 pub fn report(site: &Site, page: &ReportPage) -> String {
     let view = &page.report;
     let title = match &view.result {
-        Some(result) => format!(
-            "{} {} {}: report",
-            result.grade, result.distribution, result.version
-        ),
+        Some(result) => format!("{} {} {}: report", result.grade, result.distribution, result.version),
         None => format!("Report {}", view.id),
     };
     let description = match &view.result {
-        Some(result) => format!(
-            "{title} on {} {}, {}.",
-            result.language, result.language_version, result.os
-        ),
+        Some(result) => format!("{title} on {} {}, {}.", result.language, result.language_version, result.os),
         None => "A test report that is not processed yet.".to_owned(),
     };
     let mut frame = Frame::new(site, title, description, site.report(&view.id));
@@ -56,11 +50,7 @@ pub fn report(site: &Site, page: &ReportPage) -> String {
         sections: sections(page),
         tables: tables(view),
         text: &page.text,
-        others: ReportTable {
-            site,
-            caption: "Other reports on this platform",
-            rows: &page.others,
-        },
+        others: ReportTable { site, caption: "Other reports on this platform", rows: &page.others },
     })
 }
 
@@ -104,26 +94,17 @@ struct Section<'a> {
 
 impl<'a> Report<'a> {
     fn unsatisfied(&self) -> usize {
-        self.prerequisites
-            .iter()
-            .filter(|prerequisite| prerequisite.standing < Standing::NotTold)
-            .count()
+        self.prerequisites.iter().filter(|prerequisite| prerequisite.standing < Standing::NotTold).count()
     }
 
     fn suite(&self) -> Option<&'a SuiteView> {
         let read = self.view.details.as_ref().map(|details| &details.suite);
-        let suite = self
-            .result
-            .and_then(|result| result.suite.as_ref())
-            .or(read)?;
+        let suite = self.result.and_then(|result| result.suite.as_ref()).or(read)?;
         (*suite != SuiteView::default()).then_some(suite)
     }
 
     fn failing_files(&self) -> &'a [String] {
-        self.view
-            .details
-            .as_ref()
-            .map_or(&[], |details| &details.failing_files)
+        self.view.details.as_ref().map_or(&[], |details| &details.failing_files)
     }
 
     fn client(&self) -> Option<&'a str> {
@@ -143,10 +124,7 @@ impl<'a> Report<'a> {
         self.frame.site.query(
             "results",
             &[
-                (
-                    "language",
-                    (result.language != "perl").then_some(&result.language),
-                ),
+                ("language", (result.language != "perl").then_some(&result.language)),
                 ("distribution", Some(&result.distribution)),
                 ("version", Some(&result.version)),
                 ("language_version", Some(&result.language_version)),
@@ -185,33 +163,16 @@ impl Standing {
 }
 
 fn prerequisites(view: &ReportView) -> Vec<Prerequisite<'_>> {
-    let listed = view
-        .details
-        .iter()
-        .flat_map(|details| &details.prerequisites);
-    let mut listed: Vec<_> = listed
-        .map(|view| Prerequisite {
-            view,
-            standing: Standing::of(view),
-        })
-        .collect();
+    let listed = view.details.iter().flat_map(|details| &details.prerequisites);
+    let mut listed: Vec<_> = listed.map(|view| Prerequisite { view, standing: Standing::of(view) }).collect();
     listed.sort_by_key(|prerequisite| prerequisite.standing);
     listed
 }
 
 fn sections(page: &ReportPage) -> Vec<Section<'_>> {
-    let cuts = page
-        .report
-        .details
-        .as_ref()
-        .map_or(&[][..], |details| &details.sections);
+    let cuts = page.report.details.as_ref().map_or(&[][..], |details| &details.sections);
     let cuts = cuts.iter().take(MOST_SECTIONS);
-    let sections = cuts.map(|cut| {
-        (
-            cut,
-            slice(&page.text, cut.start..cut.end).trim_matches(['\r', '\n']),
-        )
-    });
+    let sections = cuts.map(|cut| (cut, slice(&page.text, cut.start..cut.end).trim_matches(['\r', '\n'])));
     let present = sections.filter(|(_, text)| !text.trim().is_empty());
     let mut sections: Vec<Section<'_>> = present
         .map(|(cut, text)| Section {
@@ -241,28 +202,17 @@ fn title(name: &str) -> String {
         "configure" | "build" | "test" | "install" => format!("Output of {name}"),
         other => {
             let mut letters = other.chars();
-            letters
-                .next()
-                .map(|first| first.to_uppercase().chain(letters).collect())
-                .unwrap_or_default()
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
         }
     }
 }
 
 /// Whether a section is unfolded: the output of what went wrong.
 fn of_interest(view: &ReportView, section: &SectionView) -> bool {
-    let Some(result) = view
-        .result
-        .as_ref()
-        .filter(|result| result.grade != Grade::Pass)
-    else {
+    let Some(result) = view.result.as_ref().filter(|result| result.grade != Grade::Pass) else {
         return false;
     };
-    let phase = result
-        .reason
-        .as_ref()
-        .and_then(|reason| reason.phase)
-        .map_or("test", phase_in_words);
+    let phase = result.reason.as_ref().and_then(|reason| reason.phase).map_or("test", phase_in_words);
     section.name == "output" || section.name == phase
 }
 
@@ -276,8 +226,5 @@ fn tables(view: &ReportView) -> Vec<(&'static str, &BTreeMap<String, String>)> {
         ("Special variables", &details.special_variables),
         ("Configuration (perl -V)", &details.configuration),
     ];
-    tables
-        .into_iter()
-        .filter(|(_, values)| !values.is_empty())
-        .collect()
+    tables.into_iter().filter(|(_, values)| !values.is_empty()).collect()
 }

@@ -41,39 +41,13 @@ pub struct ResultsFilter {
 pub fn results(site: &Site, page: &ResultsPage) -> String {
     let filter = &page.filter;
     let chosen = filter.in_words();
-    let title = if chosen.is_empty() {
-        "Reports".to_owned()
-    } else {
-        format!("Reports: {chosen}")
-    };
+    let title = if chosen.is_empty() { "Reports".to_owned() } else { format!("Reports: {chosen}") };
     let description = format!("Test reports, newest first. {chosen}");
-    let frame = Frame::new(site, title, description, filter.address(site))
-        .fresh(page.results.freshness)
-        .unlisted();
-    let next = page.results.next.clone().map(|after| ResultsFilter {
-        after: Some(after),
-        ..filter.clone()
-    });
-    let first = filter.after.is_some().then(|| {
-        ResultsFilter {
-            after: None,
-            ..filter.clone()
-        }
-        .address(site)
-    });
-    let rows = ReportTable {
-        site,
-        caption: "Reports, newest first",
-        rows: &page.results.items,
-    };
-    render(&Results {
-        next: next.map(|next| next.address(site)),
-        first,
-        frame,
-        page,
-        filter,
-        rows,
-    })
+    let frame = Frame::new(site, title, description, filter.address(site)).fresh(page.results.freshness).unlisted();
+    let next = page.results.next.clone().map(|after| ResultsFilter { after: Some(after), ..filter.clone() });
+    let first = filter.after.is_some().then(|| ResultsFilter { after: None, ..filter.clone() }.address(site));
+    let rows = ReportTable { site, caption: "Reports, newest first", rows: &page.results.items };
+    render(&Results { next: next.map(|next| next.address(site)), first, frame, page, filter, rows })
 }
 
 #[derive(Template)]
@@ -96,11 +70,7 @@ impl Results<'_> {
         [
             ("distribution", "Distribution", text(&filter.distribution)),
             ("version", "Version", text(&filter.version)),
-            (
-                "language_version",
-                "Language version",
-                text(&filter.language_version),
-            ),
+            ("language_version", "Language version", text(&filter.language_version)),
             ("os", "System", text(&filter.os)),
             ("architecture", "Architecture", text(&filter.architecture)),
             ("author", "Author", text(&filter.author)),
@@ -109,10 +79,7 @@ impl Results<'_> {
     }
 
     fn release(&self) -> Option<(&str, &str)> {
-        Some((
-            self.filter.distribution.as_deref()?,
-            self.filter.version.as_deref()?,
-        ))
+        Some((self.filter.distribution.as_deref()?, self.filter.version.as_deref()?))
     }
 }
 
@@ -144,23 +111,10 @@ impl ResultsFilter {
             (None, None) => {}
         }
         let language = self.language.as_deref().unwrap_or("perl");
-        words.extend(
-            self.language_version
-                .as_ref()
-                .map(|version| format!("{language} {version}")),
-        );
-        words.extend(
-            [&self.os, &self.architecture]
-                .into_iter()
-                .flatten()
-                .cloned(),
-        );
+        words.extend(self.language_version.as_ref().map(|version| format!("{language} {version}")));
+        words.extend([&self.os, &self.architecture].into_iter().flatten().cloned());
         words.extend(self.author.as_ref().map(|author| format!("by {author}")));
-        words.extend(
-            self.tester
-                .as_ref()
-                .map(|tester| format!("from tester {tester}")),
-        );
+        words.extend(self.tester.as_ref().map(|tester| format!("from tester {tester}")));
         words.extend(self.grade.map(|grade| grade.to_string()));
         words.join(", ")
     }

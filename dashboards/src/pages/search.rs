@@ -32,18 +32,8 @@ pub enum SearchAnswer {
 /// The page at `/search`.
 pub fn search(site: &Site, page: &SearchPage) -> String {
     let query = page.query.as_str();
-    let title = if query.is_empty() {
-        "Search".to_owned()
-    } else {
-        format!("Search: {query}")
-    };
-    let mut frame = Frame::new(
-        site,
-        title,
-        "Search test reports.",
-        site.search(query, None),
-    )
-    .unlisted();
+    let title = if query.is_empty() { "Search".to_owned() } else { format!("Search: {query}") };
+    let mut frame = Frame::new(site, title, "Search test reports.", site.search(query, None)).unlisted();
     frame.query = query;
     let (found, fault) = match &page.answer {
         SearchAnswer::Nothing => (None, None),
@@ -51,12 +41,7 @@ pub fn search(site: &Site, page: &SearchPage) -> String {
         SearchAnswer::Faulty(fault) => (None, Some(fault)),
     };
     frame.freshness = found.map(|found| found.freshness);
-    render(&Search {
-        frame,
-        query,
-        found,
-        fault,
-    })
+    render(&Search { frame, query, found, fault })
 }
 
 #[derive(Template)]

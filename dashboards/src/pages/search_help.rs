@@ -48,7 +48,11 @@ const FIELDS: [QueryField; 14] = [
         "reason:timeout",
     ),
     field(&["phase"], "Where it stopped: `configure`, `build`, `test` or `install`.", "phase:build"),
-    field(&["received"], "When the report came in: a year, month, day or minute; it can be a range.", "received:>=2026-01"),
+    field(
+        &["received"],
+        "When the report came in: a year, month, day or minute; it can be a range.",
+        "received:>=2026-01",
+    ),
     field(&["created"], "When it was made, by the tester's clock; as above.", "created:2026-01-31"),
     field(&["id"], "The report's own id.", "id:0b45cd74-d944-4999-9c3d-c81021ca3d34"),
 ];

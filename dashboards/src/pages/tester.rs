@@ -11,23 +11,10 @@ use crate::tables::ReportTable;
 
 /// The page at `/tester/{id}`.
 pub fn tester(site: &Site, view: &TesterView) -> String {
-    let description = format!(
-        "Test reports from {}: {} in all.",
-        view.name,
-        Count(view.counts.total())
-    );
-    let frame =
-        Frame::new(site, &view.name, description, site.tester(&view.id)).fresh(view.freshness);
-    let recent = ReportTable {
-        site,
-        caption: "Newest reports",
-        rows: &view.recent,
-    };
-    render(&Tester {
-        frame,
-        view,
-        recent,
-    })
+    let description = format!("Test reports from {}: {} in all.", view.name, Count(view.counts.total()));
+    let frame = Frame::new(site, &view.name, description, site.tester(&view.id)).fresh(view.freshness);
+    let recent = ReportTable { site, caption: "Newest reports", rows: &view.recent };
+    render(&Tester { frame, view, recent })
 }
 
 #[derive(Template)]

@@ -13,35 +13,16 @@ fn cell(language_version: &str, os: &str, pass: i64, fail: i64) -> CellView {
     CellView {
         language_version: Some(language_version.to_owned()),
         os: Some(os.to_owned()),
-        counts: Counts {
-            pass,
-            fail,
-            na: 0,
-            unknown: 0,
-        },
+        counts: Counts { pass, fail, na: 0, unknown: 0 },
         ..CellView::default()
     }
 }
 
 fn release_with(cells: Vec<CellView>) -> String {
-    let totals = cells
-        .iter()
-        .fold(Counts::default(), |sum, cell| sum + cell.counts);
-    let matrix = MatrixView {
-        cells,
-        totals,
-        ..samples::matrix(&[], &[])
-    };
+    let totals = cells.iter().fold(Counts::default(), |sum, cell| sum + cell.counts);
+    let matrix = MatrixView { cells, totals, ..samples::matrix(&[], &[]) };
     let release = samples::release_view(totals);
-    pages::release(
-        &Site::default(),
-        &ReleasePage {
-            release,
-            matrix,
-            failing: Vec::new(),
-            recent: Vec::new(),
-        },
-    )
+    pages::release(&Site::default(), &ReleasePage { release, matrix, failing: Vec::new(), recent: Vec::new() })
 }
 
 /// The text of a page without its tags, white space shrunk.
@@ -58,45 +39,17 @@ fn text_of(html: &str) -> String {
 fn assert_in_order(html: &str, needles: &[&str]) {
     let mut from = 0;
     for needle in needles {
-        let at = html[from..]
-            .find(needle)
-            .unwrap_or_else(|| panic!("{needle:?} is not after byte {from}"));
+        let at = html[from..].find(needle).unwrap_or_else(|| panic!("{needle:?} is not after byte {from}"));
         from += at + needle.len();
     }
 }
 
 #[test]
 fn perls_stand_newest_first_by_their_numbers() {
-    let versions = [
-        "5.8.9",
-        "5.10.1",
-        "5.36.0",
-        "5.16.0",
-        "5.16.0 RC0",
-        "5.16.0 patch x",
-        "5.9.5",
-        "weird",
-    ];
-    let html = release_with(
-        versions
-            .iter()
-            .map(|version| cell(version, "linux", 1, 0))
-            .collect(),
-    );
-    let heads = [
-        "5.36.0",
-        "5.16.0 patch x",
-        "5.16.0",
-        "5.16.0 RC0",
-        "5.10.1",
-        "5.9.5",
-        "5.8.9",
-        "weird",
-    ];
-    let heads: Vec<String> = heads
-        .iter()
-        .map(|head| format!(">{head}</a></th>"))
-        .collect();
+    let versions = ["5.8.9", "5.10.1", "5.36.0", "5.16.0", "5.16.0 RC0", "5.16.0 patch x", "5.9.5", "weird"];
+    let html = release_with(versions.iter().map(|version| cell(version, "linux", 1, 0)).collect());
+    let heads = ["5.36.0", "5.16.0 patch x", "5.16.0", "5.16.0 RC0", "5.10.1", "5.9.5", "5.8.9", "weird"];
+    let heads: Vec<String> = heads.iter().map(|head| format!(">{head}</a></th>")).collect();
     assert_in_order(&html, &heads.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
@@ -104,50 +57,31 @@ fn perls_stand_newest_first_by_their_numbers() {
 fn a_cell_leads_to_the_reports_behind_it() {
     let html = release_with(vec![cell("5.42.0 RC1", "mswin32", 3, 1)]);
     let address = "/results?distribution=Foo-Bar&#38;version=1.10&#38;language_version=5.42.0%20RC1&#38;os=mswin32\"";
-    assert!(
-        html.contains(&format!("<td class=\"mixed\"><a href=\"{address}")),
-        "{html}"
-    );
+    assert!(html.contains(&format!("<td class=\"mixed\"><a href=\"{address}")), "{html}");
 }
 
 #[test]
 fn a_raku_matrix_leads_to_raku_reports() {
     let mut matrix = samples::matrix(&["2025.10".to_owned()], &["linux"]);
     matrix.language = "raku".to_owned();
-    let page = ReleasePage {
-        matrix,
-        ..samples::release()
-    };
+    let page = ReleasePage { matrix, ..samples::release() };
     let html = pages::release(&Site::default(), &page);
     assert!(html.contains("/results?language=raku&#38;distribution=Foo-Bar"));
 }
 
 #[test]
 fn rows_columns_and_the_whole_are_added_up() {
-    let cells = vec![
-        cell("5.36.0", "linux", 10, 1),
-        cell("5.36.0", "darwin", 5, 0),
-        cell("5.38.0", "linux", 2_000, 4),
-    ];
+    let cells = vec![cell("5.36.0", "linux", 10, 1), cell("5.36.0", "darwin", 5, 0), cell("5.38.0", "linux", 2_000, 4)];
     let text = text_of(&release_with(cells));
-    assert!(
-        text.contains("all P 2,015 F 5 P 2,010 F 5 P 5 5.38.0"),
-        "the row of totals: {text}"
-    );
-    assert!(
-        text.contains("5.36.0 P 15 F 1 P 10 F 1 P 5"),
-        "a row with its total: {text}"
-    );
+    assert!(text.contains("all P 2,015 F 5 P 2,010 F 5 P 5 5.38.0"), "the row of totals: {text}");
+    assert!(text.contains("5.36.0 P 15 F 1 P 10 F 1 P 5"), "a row with its total: {text}");
 }
 
 #[test]
 fn a_failure_among_thousands_of_passes_is_seen() {
     let html = release_with(vec![cell("5.36.0", "linux", 99_999, 1)]);
     assert!(html.contains("<rect class=\"p\" x=\"0\" y=\"5\" width=\"96\" height=\"5\"/><rect class=\"f\" x=\"96\" y=\"0\" width=\"4\" height=\"10\"/>"));
-    assert!(
-        text_of(&html).contains("Passing 99 %"),
-        "all but one is not all"
-    );
+    assert!(text_of(&html).contains("Passing 99 %"), "all but one is not all");
 }
 
 #[test]
@@ -166,10 +100,7 @@ fn what_failures_have_in_common_is_said() {
 
 #[test]
 fn platforms_without_any_pass_are_listed_first() {
-    let html = release_with(vec![
-        cell("5.40.0", "linux", 4, 1),
-        cell("5.8.9", "netbsd", 0, 1),
-    ]);
+    let html = release_with(vec![cell("5.40.0", "linux", 4, 1), cell("5.8.9", "netbsd", 0, 1)]);
     assert_in_order(&html, &["perl 5.8.9 on netbsd", "perl 5.40.0 on linux"]);
 }
 
@@ -178,14 +109,7 @@ fn a_report_shows_missing_prerequisites_first_and_says_so() {
     let html = pages::report(&Site::default(), &samples::report());
     assert_in_order(
         &html,
-        &[
-            "Some::Module::With",
-            "✗</span> missing",
-            "Moo",
-            "✗</span> too old",
-            "Carp",
-            "✓</span> ok",
-        ],
+        &["Some::Module::With", "✗</span> missing", "Moo", "✗</span> too old", "Carp", "✓</span> ok"],
     );
     assert!(html.contains("2 of 5 not satisfied"));
 }
@@ -193,19 +117,9 @@ fn a_report_shows_missing_prerequisites_first_and_says_so() {
 #[test]
 fn a_report_shows_its_text_without_terminal_escapes_and_with_hidden_characters() {
     let html = pages::report(&Site::default(), &samples::report());
-    assert!(
-        html.contains("\nt/00-load.t ..... ok\nt/10-basic.t .... \n"),
-        "escapes and carriage returns are gone"
-    );
-    assert!(
-        html.contains("&#39;handles &lt;b&gt;&amp;amp;&lt;/b&gt; right&#39;"),
-        "markup is text"
-    );
-    assert!(
-        html.contains(
-            "Grüße<span class=\"hidden\">\\x00</span><span class=\"hidden\">\\x07</span>"
-        )
-    );
+    assert!(html.contains("\nt/00-load.t ..... ok\nt/10-basic.t .... \n"), "escapes and carriage returns are gone");
+    assert!(html.contains("&#39;handles &lt;b&gt;&amp;amp;&lt;/b&gt; right&#39;"), "markup is text");
+    assert!(html.contains("Grüße<span class=\"hidden\">\\x00</span><span class=\"hidden\">\\x07</span>"));
 }
 
 #[test]
@@ -227,48 +141,23 @@ fn a_long_text_is_cut_in_the_middle() {
     let html = pages::report(&Site::default(), &page);
     read("report", &html);
     assert!(html.len() < 300_000, "{} bytes", html.len());
-    assert_in_order(
-        &html,
-        &[
-            ">beginä",
-            "bytes left out here",
-            "/v4/reports/",
-            "/text\">The whole text",
-            "äend</pre>",
-        ],
-    );
+    assert_in_order(&html, &[">beginä", "bytes left out here", "/v4/reports/", "/text\">The whole text", "äend</pre>"]);
 }
 
 #[test]
 fn a_submission_under_way_is_asked_for_again_and_a_settled_one_is_not() {
-    for state in [
-        State::Spooled,
-        State::Accepted,
-        State::Processing,
-        State::Processed,
-        State::Rejected,
-        State::Parked,
-    ] {
+    for state in [State::Spooled, State::Accepted, State::Processing, State::Processed, State::Rejected, State::Parked]
+    {
         let html = pages::receipt(&Site::default(), &samples::receipt(state));
-        assert_eq!(
-            html.contains("http-equiv=\"refresh\""),
-            !state.settled(),
-            "{state:?}"
-        );
-        assert!(html.contains(&format!(
-            "<span class=\"state {0}\">{0}</span>",
-            state.as_str()
-        )));
+        assert_eq!(html.contains("http-equiv=\"refresh\""), !state.settled(), "{state:?}");
+        assert!(html.contains(&format!("<span class=\"state {0}\">{0}</span>", state.as_str())));
     }
 }
 
 #[test]
 fn pages_say_how_fresh_they_are() {
     let html = text_of(&pages::home(&Site::default(), &samples::home()));
-    assert!(
-        html.contains("Complete up to 2026-02-11 16:00 , 3 reports waiting. Change 482113."),
-        "{html}"
-    );
+    assert!(html.contains("Complete up to 2026-02-11 16:00 , 3 reports waiting. Change 482113."), "{html}");
 }
 
 #[test]
@@ -276,9 +165,7 @@ fn a_later_page_is_reached_with_the_same_choice() {
     let html = pages::results(&Site::default(), &samples::results_page());
     assert!(html.contains("os=linux&#38;grade=fail&#38;after=b64%2Fcursor%2B%3D\">Next page"));
     let html = pages::search(&Site::default(), &samples::search());
-    assert!(
-        html.contains("/search?q=failed%20Gr%C3%BC%C3%9Fe%20os%3Alinux&#38;after=next%2Bcursor")
-    );
+    assert!(html.contains("/search?q=failed%20Gr%C3%BC%C3%9Fe%20os%3Alinux&#38;after=next%2Bcursor"));
 }
 
 #[test]
@@ -312,14 +199,9 @@ fn every_query_in_the_help_can_be_read_and_every_field_is_explained() {
 fn matches_are_marked_by_bytes() {
     let html = pages::search(&Site::default(), &samples::search());
     assert!(html.contains("#   <mark>Failed test</mark> &#39;handles <mark>Grüße</mark> right"));
-    let SearchAnswer::Found(mut found) = samples::search().answer else {
-        panic!("the sample found something")
-    };
+    let SearchAnswer::Found(mut found) = samples::search().answer else { panic!("the sample found something") };
     found.items.clear();
-    let page = SearchPage {
-        answer: SearchAnswer::Found(found),
-        ..samples::search()
-    };
+    let page = SearchPage { answer: SearchAnswer::Found(found), ..samples::search() };
     assert!(pages::search(&Site::default(), &page).contains("No report matches"));
 }
 
@@ -332,30 +214,19 @@ fn an_author_sees_what_fails_first() {
 #[test]
 fn only_the_newest_twenty_versions_stand_in_the_matrix_of_a_distribution() {
     let html = pages::distribution_matrix(&Site::default(), &samples::distribution_matrix());
-    assert_in_order(
-        &html,
-        &[">1.24</a></th>", ">1.23</a></th>", ">1.05</a></th>"],
-    );
+    assert_in_order(&html, &[">1.24</a></th>", ">1.23</a></th>", ">1.05</a></th>"]);
     assert!(!html.contains(">1.04</a>"));
     assert!(html.contains("The newest 20 versions."));
 }
 
 #[test]
 fn all_links_stand_below_the_root_and_are_encoded() {
-    let site = Site {
-        origin: "https://reports.example".to_owned(),
-        root: "/cpan".to_owned(),
-    };
+    let site = Site { origin: "https://reports.example".to_owned(), root: "/cpan".to_owned() };
     let html = pages::tester(&site, &samples::tester());
-    assert!(html.contains(
-        "<link rel=\"canonical\" href=\"https://reports.example/cpan/tester/0f3c%2F%C3%A5%20b\">"
-    ));
+    assert!(html.contains("<link rel=\"canonical\" href=\"https://reports.example/cpan/tester/0f3c%2F%C3%A5%20b\">"));
     for tag in read("tester", &html).iter().filter(|tag| tag.name == "a") {
         let address = tag.attribute("href").expect("a link leads somewhere");
-        assert!(
-            address.starts_with("/cpan/") || address == "#content",
-            "{address}"
-        );
+        assert!(address.starts_with("/cpan/") || address == "#content", "{address}");
     }
 }
 
@@ -364,20 +235,9 @@ fn the_api_page_shows_parameters_answers_and_made_up_examples() {
     let html = pages::api_reference(&Site::default(), &samples::openapi());
     assert_in_order(
         &html,
-        &[
-            "id=\"post--v4-reports\"",
-            "<code>Prefer</code>",
-            "<dt>202</dt>",
-            "id=\"get--v4-reports--id-\"",
-        ],
+        &["id=\"post--v4-reports\"", "<code>Prefer</code>", "<dt>202</dt>", "id=\"get--v4-reports--id-\""],
     );
-    assert!(
-        html.contains("<a href=\"#schema-Receipt\">Receipt</a>")
-            && html.contains("id=\"schema-Receipt\"")
-    );
-    assert!(
-        html.contains("&quot;state&quot;: &quot;accepted&quot;"),
-        "an example is made of the schema"
-    );
+    assert!(html.contains("<a href=\"#schema-Receipt\">Receipt</a>") && html.contains("id=\"schema-Receipt\""));
+    assert!(html.contains("&quot;state&quot;: &quot;accepted&quot;"), "an example is made of the schema");
     assert!(html.contains("<code>202</code> is a promise"));
 }

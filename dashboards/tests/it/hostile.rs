@@ -2,8 +2,8 @@
 
 use dashboards::Site;
 use dashboards::pages::{
-    self, CheckRow, FailingPlatform, HomePage, MatrixPage, ReleasePage,
-    ReportPage, ResultsFilter, ResultsPage, SearchAnswer, SearchPage, WorkerRow,
+    self, CheckRow, FailingPlatform, HomePage, MatrixPage, ReleasePage, ReportPage, ResultsFilter, ResultsPage,
+    SearchAnswer, SearchPage, WorkerRow,
 };
 use proptest::prelude::*;
 use schemas::extract::SectionView;
@@ -38,10 +38,7 @@ fn collect_texts(value: &Value, place: String, places: &mut Vec<String>) {
     match value {
         Value::String(_) => places.push(place),
         Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(at, item)| collect_texts(item, format!("{place}/{at}"), places));
+            items.iter().enumerate().for_each(|(at, item)| collect_texts(item, format!("{place}/{at}"), places));
         }
         Value::Object(fields) => {
             for (name, field) in fields {
@@ -56,44 +53,19 @@ fn collect_texts(value: &Value, place: String, places: &mut Vec<String>) {
 /// The page is whole, and shows the hostile text as text.
 fn check(page: &str, html: &str) {
     for tag in read(page, html) {
-        assert!(
-            !["script", "style"].contains(&tag.name.as_str()),
-            "{page}: {}",
-            tag.name
-        );
+        assert!(!["script", "style"].contains(&tag.name.as_str()), "{page}: {}", tag.name);
     }
-    assert!(
-        html.contains("script&#62;") || html.contains("script&gt;"),
-        "{page} does not show the text"
-    );
+    assert!(html.contains("script&#62;") || html.contains("script&gt;"), "{page} does not show the text");
 }
 
 #[test]
 fn hostile_text_in_views_is_shown_as_text() {
-    let site = Site {
-        origin: HOSTILE.to_owned(),
-        root: String::new(),
-    };
-    check(
-        "distribution",
-        &pages::distribution(&site, &mangled(&samples::distribution())),
-    );
-    check(
-        "author",
-        &pages::author(&site, &mangled(&samples::author())),
-    );
-    check(
-        "tester",
-        &pages::tester(&site, &mangled(&samples::tester())),
-    );
-    check(
-        "receipt",
-        &pages::receipt(&site, &mangled(&samples::receipt(State::Parked))),
-    );
-    check(
-        "problem",
-        &pages::problem(&site, &mangled(&samples::problem(422)), HOSTILE),
-    );
+    let site = Site { origin: HOSTILE.to_owned(), root: String::new() };
+    check("distribution", &pages::distribution(&site, &mangled(&samples::distribution())));
+    check("author", &pages::author(&site, &mangled(&samples::author())));
+    check("tester", &pages::tester(&site, &mangled(&samples::tester())));
+    check("receipt", &pages::receipt(&site, &mangled(&samples::receipt(State::Parked))));
+    check("problem", &pages::problem(&site, &mangled(&samples::problem(422)), HOSTILE));
 }
 
 #[test]
@@ -101,57 +73,18 @@ fn hostile_text_in_pages_is_shown_as_text() {
     let site = Site::default();
     let recent = mangled(&samples::results(9));
     let failing = vec![mangled(&samples::summary(1))];
-    check(
-        "home",
-        &pages::home(
-            &site,
-            &HomePage {
-                recent: recent.clone(),
-                failing,
-                ..samples::home()
-            },
-        ),
-    );
-    let matrix = mangled(&samples::matrix(
-        &samples::perls()[..3],
-        &["linux", "mswin32"],
-    ));
+    check("home", &pages::home(&site, &HomePage { recent: recent.clone(), failing, ..samples::home() }));
+    let matrix = mangled(&samples::matrix(&samples::perls()[..3], &["linux", "mswin32"]));
     let platform = FailingPlatform {
         language_version: HOSTILE.to_owned(),
         os: HOSTILE.to_owned(),
         ..samples::release().failing.remove(0)
     };
-    let release = mangled(&samples::release_view(Counts {
-        fail: 3,
-        ..Counts::default()
-    }));
-    let page = ReleasePage {
-        release,
-        matrix: matrix.clone(),
-        failing: vec![platform],
-        recent: recent.clone(),
-    };
+    let release = mangled(&samples::release_view(Counts { fail: 3, ..Counts::default() }));
+    let page = ReleasePage { release, matrix: matrix.clone(), failing: vec![platform], recent: recent.clone() };
     check("release", &pages::release(&site, &page));
-    check(
-        "release",
-        &pages::release(
-            &site,
-            &ReleasePage {
-                failing: Vec::new(),
-                ..page
-            },
-        ),
-    );
-    check(
-        "matrix",
-        &pages::distribution_matrix(
-            &site,
-            &MatrixPage {
-                matrix,
-                versions: Vec::new(),
-            },
-        ),
-    );
+    check("release", &pages::release(&site, &ReleasePage { failing: Vec::new(), ..page }));
+    check("matrix", &pages::distribution_matrix(&site, &MatrixPage { matrix, versions: Vec::new() }));
     let text = || Some(HOSTILE.to_owned());
     let filter = ResultsFilter {
         language: text(),
@@ -166,17 +99,7 @@ fn hostile_text_in_pages_is_shown_as_text() {
         after: text(),
     };
     let results = mangled(&samples::results_page().results);
-    check(
-        "results",
-        &pages::results(
-            &site,
-            &ResultsPage {
-                filter,
-                results,
-                total: None,
-            },
-        ),
-    );
+    check("results", &pages::results(&site, &ResultsPage { filter, results, total: None }));
 }
 
 #[test]
@@ -186,47 +109,19 @@ fn hostile_text_in_reports_and_searches_is_shown_as_text() {
     page.report = mangled(&page.report);
     page.others = mangled(&page.others);
     page.text.push_str(HOSTILE);
-    let details = page
-        .report
-        .details
-        .as_mut()
-        .expect("the sample has details");
-    for values in [
-        &mut details.environment,
-        &mut details.toolchain,
-        &mut details.configuration,
-    ] {
+    let details = page.report.details.as_mut().expect("the sample has details");
+    for values in [&mut details.environment, &mut details.toolchain, &mut details.configuration] {
         values.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
     }
     details.sections[0].name = HOSTILE.to_owned();
     details.sections[2].end = page.text.len();
     check("report", &pages::report(&site, &page));
-    let SearchAnswer::Found(found) = samples::search().answer else {
-        panic!("the sample found something")
-    };
+    let SearchAnswer::Found(found) = samples::search().answer else { panic!("the sample found something") };
     let answer = SearchAnswer::Found(Box::new(mangled(&*found)));
-    check(
-        "search",
-        &pages::search(
-            &site,
-            &SearchPage {
-                query: HOSTILE.to_owned(),
-                answer,
-            },
-        ),
-    );
+    check("search", &pages::search(&site, &SearchPage { query: HOSTILE.to_owned(), answer }));
     let fault = QueryError { at: 3, message: HOSTILE.to_owned() };
     let answer = SearchAnswer::Faulty(fault);
-    check(
-        "search",
-        &pages::search(
-            &site,
-            &SearchPage {
-                query: HOSTILE.to_owned(),
-                answer,
-            },
-        ),
-    );
+    check("search", &pages::search(&site, &SearchPage { query: HOSTILE.to_owned(), answer }));
 }
 
 #[test]
@@ -234,38 +129,18 @@ fn hostile_text_in_the_other_pages_is_shown_as_text() {
     let site = Site::default();
     let mut page = samples::operations();
     page.version = HOSTILE.to_owned();
-    page.workers = vec![WorkerRow {
-        name: HOSTILE.to_owned(),
-        activity: HOSTILE.to_owned(),
-        done: 1,
-        seen: 1,
-    }];
-    page.checks = vec![CheckRow {
-        part: HOSTILE.to_owned(),
-        working: false,
-        detail: HOSTILE.to_owned(),
-    }];
+    page.workers = vec![WorkerRow { name: HOSTILE.to_owned(), activity: HOSTILE.to_owned(), done: 1, seen: 1 }];
+    page.checks = vec![CheckRow { part: HOSTILE.to_owned(), working: false, detail: HOSTILE.to_owned() }];
     check("operations", &pages::operations(&site, &page));
     let mut openapi = samples::openapi();
     let mut places = Vec::new();
     collect_texts(&openapi, String::new(), &mut places);
-    for place in places
-        .iter()
-        .filter(|place| !place.ends_with("/$ref") && !place.ends_with("/type"))
-    {
-        *openapi
-            .pointer_mut(place)
-            .expect("the place was just found") = Value::from(HOSTILE);
+    for place in places.iter().filter(|place| !place.ends_with("/$ref") && !place.ends_with("/type")) {
+        *openapi.pointer_mut(place).expect("the place was just found") = Value::from(HOSTILE);
     }
-    let paths = openapi["paths"]
-        .as_object_mut()
-        .expect("the sample has paths");
-    paths.insert(
-        HOSTILE.to_owned(),
-        serde_json::json!({"get": {"responses": {HOSTILE: {}}}}),
-    );
-    openapi["components"]["schemas"][HOSTILE] =
-        serde_json::json!({"properties": {HOSTILE: {"type": HOSTILE}}});
+    let paths = openapi["paths"].as_object_mut().expect("the sample has paths");
+    paths.insert(HOSTILE.to_owned(), serde_json::json!({"get": {"responses": {HOSTILE: {}}}}));
+    openapi["components"]["schemas"][HOSTILE] = serde_json::json!({"properties": {HOSTILE: {"type": HOSTILE}}});
     check("api", &pages::api_reference(&site, &openapi));
 }
 
@@ -282,16 +157,8 @@ fn a_document_that_is_no_openapi_document_gives_an_empty_page() {
 
 fn report_of(text: String, sections: Vec<(usize, usize)>) -> ReportPage {
     let mut page = samples::report();
-    let details = page
-        .report
-        .details
-        .as_mut()
-        .expect("the sample has details");
-    let cut = |(start, end)| SectionView {
-        name: "output".to_owned(),
-        start,
-        end,
-    };
+    let details = page.report.details.as_mut().expect("the sample has details");
+    let cut = |(start, end)| SectionView { name: "output".to_owned(), start, end };
     details.sections = sections.into_iter().map(cut).collect();
     page.text = text;
     page
@@ -299,13 +166,7 @@ fn report_of(text: String, sections: Vec<(usize, usize)>) -> ReportPage {
 
 #[test]
 fn ranges_at_the_ends_of_what_a_number_holds_are_kept_in_bounds() {
-    let ranges = vec![
-        (usize::MAX, usize::MAX),
-        (0, usize::MAX),
-        (usize::MAX, 0),
-        (1, 2),
-        (3, 1),
-    ];
+    let ranges = vec![(usize::MAX, usize::MAX), (0, usize::MAX), (usize::MAX, 0), (1, 2), (3, 1)];
     let html = pages::report(&Site::default(), &report_of("äöü".to_owned(), ranges));
     read("report", &html);
     assert!(html.contains("<pre tabindex=\"0\">äöü</pre>"));

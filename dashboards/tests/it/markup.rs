@@ -69,34 +69,22 @@ pub struct Tag {
 
 impl Tag {
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// Reads a page strictly: every element closed in order, every attribute known and in double quotes, every `&` the
 /// begin of a reference. Returns the start tags.
 pub fn read(page: &str, html: &str) -> Vec<Tag> {
-    let mut rest = html
-        .strip_prefix("<!doctype html>")
-        .unwrap_or_else(|| panic!("{page} has no doctype"));
+    let mut rest = html.strip_prefix("<!doctype html>").unwrap_or_else(|| panic!("{page} has no doctype"));
     let (mut open, mut tags): (Vec<String>, Vec<Tag>) = (Vec::new(), Vec::new());
     while let Some(start) = rest.find('<') {
         check_text(page, &rest[..start]);
         rest = &rest[start + 1..];
         if let Some(after) = rest.strip_prefix('/') {
-            let end = after
-                .find('>')
-                .unwrap_or_else(|| panic!("{page}: an end tag does not end"));
+            let end = after.find('>').unwrap_or_else(|| panic!("{page}: an end tag does not end"));
             let expected = open.pop();
-            assert_eq!(
-                expected.as_deref(),
-                Some(&after[..end]),
-                "{page}: near {:.80}",
-                rest
-            );
+            assert_eq!(expected.as_deref(), Some(&after[..end]), "{page}: near {:.80}", rest);
             rest = &after[end + 1..];
             continue;
         }
@@ -113,14 +101,9 @@ pub fn read(page: &str, html: &str) -> Vec<Tag> {
 }
 
 fn start_tag<'a>(page: &str, text: &'a str) -> (Tag, bool, &'a str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_alphanumeric())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
     assert!(end > 0, "{page}: a bare < near {text:.60}");
-    let mut tag = Tag {
-        name: text[..end].to_owned(),
-        attributes: Vec::new(),
-    };
+    let mut tag = Tag { name: text[..end].to_owned(), attributes: Vec::new() };
     let mut rest = &text[end..];
     loop {
         rest = rest.trim_start();
@@ -130,30 +113,18 @@ fn start_tag<'a>(page: &str, text: &'a str) -> (Tag, bool, &'a str) {
         if let Some(after) = rest.strip_prefix('>') {
             return (tag, false, after);
         }
-        let end = rest
-            .find(['=', ' ', '>', '/'])
-            .unwrap_or_else(|| panic!("{page}: a tag does not end"));
+        let end = rest.find(['=', ' ', '>', '/']).unwrap_or_else(|| panic!("{page}: a tag does not end"));
         let name = &rest[..end];
-        assert!(
-            ATTRIBUTES.contains(&name),
-            "{page}: attribute {name:?} in {}",
-            tag.name
-        );
+        assert!(ATTRIBUTES.contains(&name), "{page}: attribute {name:?} in {}", tag.name);
         rest = &rest[end..];
         let mut value = "";
         if let Some(quoted) = rest.strip_prefix("=\"") {
-            let end = quoted
-                .find('"')
-                .unwrap_or_else(|| panic!("{page}: an attribute does not end"));
+            let end = quoted.find('"').unwrap_or_else(|| panic!("{page}: an attribute does not end"));
             value = &quoted[..end];
             rest = &quoted[end + 1..];
             check_text(page, value);
         }
-        assert!(
-            tag.attribute(name).is_none(),
-            "{page}: {name} twice in {}",
-            tag.name
-        );
+        assert!(tag.attribute(name).is_none(), "{page}: {name} twice in {}", tag.name);
         tag.attributes.push((name.to_owned(), value.to_owned()));
     }
 }
@@ -162,14 +133,8 @@ fn check_text(page: &str, text: &str) {
     assert!(!text.contains('<'), "{page}: a bare < in {text:.80}");
     for (at, _) in text.match_indices('&') {
         let reference = text[at..].split(';').next().unwrap_or("");
-        let known = reference.len() < 8
-            && reference[1..]
-                .chars()
-                .all(|c| c == '#' || c.is_ascii_alphanumeric());
-        assert!(
-            known && text[at..].contains(';'),
-            "{page}: a bare & in {text:.80}"
-        );
+        let known = reference.len() < 8 && reference[1..].chars().all(|c| c == '#' || c.is_ascii_alphanumeric());
+        assert!(known && text[at..].contains(';'), "{page}: a bare & in {text:.80}");
     }
 }
 
@@ -193,8 +158,7 @@ fn no_page_holds_a_script_or_a_style_or_names_another_host() {
                 let Some(address) = tag.attribute(name) else {
                     continue;
                 };
-                let local = (address.starts_with('/') && !address.starts_with("//"))
-                    || address.starts_with('#');
+                let local = (address.starts_with('/') && !address.starts_with("//")) || address.starts_with('#');
                 assert!(local, "{page}: {name}={address:?} leads elsewhere");
             }
         }
@@ -207,44 +171,16 @@ fn every_page_can_be_read_by_all() {
         let tags = read(page, &html);
         let count = |name: &str| tags.iter().filter(|tag| tag.name == name).count();
         assert_eq!(count("h1"), 1, "{page}: one main heading");
-        assert_eq!(
-            count("table"),
-            count("caption"),
-            "{page}: every table has a caption"
-        );
-        assert_eq!(
-            (count("title"), count("main"), count("header").min(1)),
-            (1, 1, 1),
-            "{page}"
-        );
-        assert!(
-            tags.iter()
-                .any(|tag| tag.name == "html" && tag.attribute("lang") == Some("en")),
-            "{page}: language"
-        );
-        assert!(
-            tags.iter()
-                .any(|tag| tag.attribute("href") == Some("#content")),
-            "{page}: skip link"
-        );
-        assert!(
-            tags.iter()
-                .any(|tag| tag.attribute("rel") == Some("canonical")),
-            "{page}: canonical address"
-        );
-        let description = tags
-            .iter()
-            .find(|tag| tag.attribute("name") == Some("description"));
+        assert_eq!(count("table"), count("caption"), "{page}: every table has a caption");
+        assert_eq!((count("title"), count("main"), count("header").min(1)), (1, 1, 1), "{page}");
+        assert!(tags.iter().any(|tag| tag.name == "html" && tag.attribute("lang") == Some("en")), "{page}: language");
+        assert!(tags.iter().any(|tag| tag.attribute("href") == Some("#content")), "{page}: skip link");
+        assert!(tags.iter().any(|tag| tag.attribute("rel") == Some("canonical")), "{page}: canonical address");
+        let description = tags.iter().find(|tag| tag.attribute("name") == Some("description"));
         let description = description.and_then(|tag| tag.attribute("content"));
-        assert!(
-            description.is_some_and(|text| text.len() > 10),
-            "{page}: description is {description:?}"
-        );
+        assert!(description.is_some_and(|text| text.len() > 10), "{page}: description is {description:?}");
         for tag in tags.iter().filter(|tag| tag.name == "th") {
-            assert!(
-                matches!(tag.attribute("scope"), Some("row" | "col")),
-                "{page}: a heading without scope"
-            );
+            assert!(matches!(tag.attribute("scope"), Some("row" | "col")), "{page}: a heading without scope");
         }
         check_labels(page, &tags);
     }
@@ -256,15 +192,9 @@ fn check_labels(page: &str, tags: &[Tag]) {
         assert!(ids.insert(id), "{page}: id {id} twice");
     }
     let labelled: BTreeSet<&str> = tags.iter().filter_map(|tag| tag.attribute("for")).collect();
-    for tag in tags
-        .iter()
-        .filter(|tag| ["input", "select"].contains(&tag.name.as_str()))
-    {
+    for tag in tags.iter().filter(|tag| ["input", "select"].contains(&tag.name.as_str())) {
         // A box to tick stands within its label.
         let ticked = tag.attribute("type") == Some("checkbox");
-        assert!(
-            ticked || tag.attribute("id").is_some_and(|id| labelled.contains(id)),
-            "{page}: a field without label"
-        );
+        assert!(ticked || tag.attribute("id").is_some_and(|id| labelled.contains(id)), "{page}: a field without label");
     }
 }

@@ -2,8 +2,7 @@
 
 use dashboards::Site;
 use dashboards::pages::{
-    self, HomePage, MatrixPage, OperationsPage, ReleasePage, ResultsFilter, ResultsPage,
-    SearchAnswer, SearchPage,
+    self, HomePage, MatrixPage, OperationsPage, ReleasePage, ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
 };
 use schemas::grade::Counts;
 use schemas::views::{MatrixView, Page, State};
@@ -18,54 +17,27 @@ pub fn pages_of_all_kinds(site: &Site) -> Vec<(&'static str, String)> {
 fn usual(site: &Site) -> Vec<(&'static str, String)> {
     vec![
         ("home", pages::home(site, &samples::home())),
-        (
-            "distribution",
-            pages::distribution(site, &samples::distribution()),
-        ),
-        (
-            "matrix",
-            pages::distribution_matrix(site, &samples::distribution_matrix()),
-        ),
+        ("distribution", pages::distribution(site, &samples::distribution())),
+        ("matrix", pages::distribution_matrix(site, &samples::distribution_matrix())),
         ("release", pages::release(site, &samples::release())),
         ("results", pages::results(site, &samples::results_page())),
         ("report", pages::report(site, &samples::report())),
         ("author", pages::author(site, &samples::author())),
         ("tester", pages::tester(site, &samples::tester())),
         ("search", pages::search(site, &samples::search())),
-        (
-            "receipt",
-            pages::receipt(site, &samples::receipt(State::Processing)),
-        ),
-        (
-            "operations",
-            pages::operations(site, &samples::operations()),
-        ),
+        ("receipt", pages::receipt(site, &samples::receipt(State::Processing))),
+        ("operations", pages::operations(site, &samples::operations())),
         ("api", pages::api_reference(site, &samples::openapi())),
-        (
-            "search-help",
-            pages::search_help(site),
-        ),
-        (
-            "not-found",
-            pages::problem(site, &samples::problem(404), "/dist/Foo-Bar/9.99"),
-        ),
+        ("search-help", pages::search_help(site)),
+        ("not-found", pages::problem(site, &samples::problem(404), "/dist/Foo-Bar/9.99")),
     ]
 }
 
 /// Empty states and faults.
 fn rare(site: &Site) -> Vec<(&'static str, String)> {
-    let empty_matrix = MatrixView {
-        cells: Vec::new(),
-        totals: Counts::default(),
-        ..samples::large_matrix()
-    };
+    let empty_matrix = MatrixView { cells: Vec::new(), totals: Counts::default(), ..samples::large_matrix() };
     let small_release = ReleasePage {
-        release: samples::release_view(Counts {
-            pass: 9,
-            fail: 2,
-            na: 0,
-            unknown: 1,
-        }),
+        release: samples::release_view(Counts { pass: 9, fail: 2, na: 0, unknown: 1 }),
         matrix: samples::matrix(&samples::perls()[30..36], &["linux", "mswin32"]),
         failing: Vec::new(),
         recent: samples::results(3),
@@ -76,62 +48,27 @@ fn rare(site: &Site) -> Vec<(&'static str, String)> {
         failing: Vec::new(),
         recent: Vec::new(),
     };
-    let results = Page {
-        items: Vec::new(),
-        next: None,
-        freshness: samples::freshness(),
-    };
+    let results = Page { items: Vec::new(), next: None, freshness: samples::freshness() };
     let mut unread = samples::report();
     unread.report.result = None;
     unread.report.details = None;
     unread.report.state = State::Accepted;
-    let nothing = SearchPage {
-        query: String::new(),
-        answer: SearchAnswer::Nothing,
-    };
+    let nothing = SearchPage { query: String::new(), answer: SearchAnswer::Nothing };
     vec![
         ("home-empty", pages::home(site, &HomePage::default())),
         ("release-small", pages::release(site, &small_release)),
         ("release-new", pages::release(site, &new_release)),
-        (
-            "matrix-empty",
-            pages::distribution_matrix(
-                site,
-                &MatrixPage {
-                    matrix: empty_matrix,
-                    versions: Vec::new(),
-                },
-            ),
-        ),
+        ("matrix-empty", pages::distribution_matrix(site, &MatrixPage { matrix: empty_matrix, versions: Vec::new() })),
         (
             "results-empty",
-            pages::results(
-                site,
-                &ResultsPage {
-                    filter: ResultsFilter::default(),
-                    results,
-                    total: None,
-                },
-            ),
+            pages::results(site, &ResultsPage { filter: ResultsFilter::default(), results, total: None }),
         ),
         ("report-waiting", pages::report(site, &unread)),
-        (
-            "search-fault",
-            pages::search(site, &samples::faulty_search()),
-        ),
+        ("search-fault", pages::search(site, &samples::faulty_search())),
         ("search-nothing", pages::search(site, &nothing)),
-        (
-            "receipt-parked",
-            pages::receipt(site, &samples::receipt(State::Parked)),
-        ),
-        (
-            "operations-idle",
-            pages::operations(site, &OperationsPage::default()),
-        ),
-        (
-            "invalid",
-            pages::problem(site, &samples::problem(422), "/results"),
-        ),
+        ("receipt-parked", pages::receipt(site, &samples::receipt(State::Parked))),
+        ("operations-idle", pages::operations(site, &OperationsPage::default())),
+        ("invalid", pages::problem(site, &samples::problem(422), "/results")),
         ("failure", pages::problem(site, &samples::problem(500), "/")),
     ]
 }

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dashboards::pages::{
-    CheckRow, FailingPlatform, HomePage, MatrixPage, OperationsPage,  
-    ReasonCount, ReleasePage, ReportPage, ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
-    StateCount, WorkerRow,
+    CheckRow, FailingPlatform, HomePage, MatrixPage, OperationsPage, ReasonCount, ReleasePage, ReportPage,
+    ResultsFilter, ResultsPage, SearchAnswer, SearchPage, StateCount, WorkerRow,
 };
 use schemas::extract::{Details, PrerequisiteView, SectionView, Source};
 use schemas::grade::{Counts, Grade};
 use schemas::problem::{Fault, Problem};
 use schemas::reason::{Code, Phase, Reason};
 use schemas::views::{
-    AttemptView, AuthorView, CellView, DistributionView, Freshness, Highlight, HitView, MatrixView,
-    Page, PartitionView, ReceiptView, ReleaseView, ReportView, ResultView, SearchView, State,
-    SuiteView, SummaryView, TesterView,
+    AttemptView, AuthorView, CellView, DistributionView, Freshness, Highlight, HitView, MatrixView, Page,
+    PartitionView, ReceiptView, ReleaseView, ReportView, ResultView, SearchView, State, SuiteView, SummaryView,
+    TesterView,
 };
 use serde_json::{Value, json};
 
@@ -43,18 +42,12 @@ pub fn hour(hours: i64) -> DateTime<Utc> {
 }
 
 pub fn freshness() -> Freshness {
-    Freshness {
-        fresh_at: hour(1000),
-        head: 482_113,
-        waiting: 3,
-    }
+    Freshness { fresh_at: hour(1000), head: 482_113, waiting: 3 }
 }
 
 /// Forty perls, two candidates and two patched ones among them, in no order.
 pub fn perls() -> Vec<String> {
-    let mut perls: Vec<String> = (8..=44)
-        .map(|middle| format!("5.{middle}.{}", middle % 4))
-        .collect();
+    let mut perls: Vec<String> = (8..=44).map(|middle| format!("5.{middle}.{}", middle % 4)).collect();
     perls.extend(["5.43.10", "5.42.0 RC1", "5.42.0"].map(str::to_owned));
     perls[5] = "5.11.0 patch GitLive-blead-1437-g8bca5c8".to_owned();
     perls
@@ -68,19 +61,10 @@ fn counts(seed: usize) -> Counts {
         151..=700 => noise % 17 + 1,
         _ => noise * 3,
     };
-    let fail = if noise.is_multiple_of(7) {
-        noise % 9 + 1
-    } else {
-        0
-    };
+    let fail = if noise.is_multiple_of(7) { noise % 9 + 1 } else { 0 };
     let na = if noise.is_multiple_of(23) { 2 } else { 0 };
     let unknown = if noise.is_multiple_of(31) { 1 } else { 0 };
-    Counts {
-        pass: pass as i64,
-        fail: fail as i64,
-        na,
-        unknown,
-    }
+    Counts { pass: pass as i64, fail: fail as i64, na, unknown }
 }
 
 pub fn matrix(perls: &[String], systems: &[&str]) -> MatrixView {
@@ -89,21 +73,13 @@ pub fn matrix(perls: &[String], systems: &[&str]) -> MatrixView {
         for (column, os) in systems.iter().enumerate() {
             let mut counts = counts(row * 31 + column * 7 + 3);
             if *os == "mswin32" && counts.pass > 0 {
-                counts = Counts {
-                    fail: 2,
-                    ..Counts::default()
-                };
+                counts = Counts { fail: 2, ..Counts::default() };
             }
             if counts.zero() {
                 continue;
             }
             let (language_version, os) = (Some(perl.clone()), Some((*os).to_owned()));
-            cells.push(CellView {
-                language_version,
-                os,
-                counts,
-                ..CellView::default()
-            });
+            cells.push(CellView { language_version, os, counts, ..CellView::default() });
         }
     }
     MatrixView {
@@ -111,9 +87,7 @@ pub fn matrix(perls: &[String], systems: &[&str]) -> MatrixView {
         version: Some("1.10".to_owned()),
         language: "perl".to_owned(),
         axes: vec!["language_version".to_owned(), "os".to_owned()],
-        totals: cells
-            .iter()
-            .fold(Counts::default(), |sum, cell| sum + cell.counts),
+        totals: cells.iter().fold(Counts::default(), |sum, cell| sum + cell.counts),
         cells,
         freshness: freshness(),
     }
@@ -137,25 +111,15 @@ pub fn result(number: usize) -> ResultView {
         "Test-Simple",
         "Acme-Distribution-With-A-Name-That-Is-Really-Rather-Long",
     ];
-    let testers = [
-        "Jörg Example",
-        "Ann Tester",
-        "A tester with quite a long name (smoking box no. 17)",
-    ];
+    let testers = ["Jörg Example", "Ann Tester", "A tester with quite a long name (smoking box no. 17)"];
     let reason = match grade {
         Grade::Pass => None,
         Grade::Fail => Some(Reason {
             code: Code::TestFailure,
             phase: Some(Phase::Test),
-            detail: Some(
-                "t/release/deep/directory/really-long-name-of-a-test-program.t".to_owned(),
-            ),
+            detail: Some("t/release/deep/directory/really-long-name-of-a-test-program.t".to_owned()),
         }),
-        Grade::Na => Some(Reason {
-            code: Code::UnsupportedPlatform,
-            phase: Some(Phase::Configure),
-            detail: None,
-        }),
+        Grade::Na => Some(Reason { code: Code::UnsupportedPlatform, phase: Some(Phase::Configure), detail: None }),
         Grade::Unknown => Some(Reason {
             code: Code::MissingPrerequisite,
             phase: Some(Phase::Configure),
@@ -173,19 +137,8 @@ pub fn result(number: usize) -> ResultView {
         language_version: perls[(number * 7) % perls.len()].clone(),
         os: SYSTEMS[number % SYSTEMS.len()].to_owned(),
         osname: SYSTEMS[number % SYSTEMS.len()].to_owned(),
-        os_version: [
-            "6.1.0-13-amd64",
-            "14.0-release",
-            "23.1.0",
-            "10.0.19045.3570",
-        ][number % 4]
-            .to_owned(),
-        architecture: [
-            "x86_64-linux-thread-multi-quadmath",
-            "amd64-freebsd",
-            "darwin-2level",
-        ][number % 3]
-            .to_owned(),
+        os_version: ["6.1.0-13-amd64", "14.0-release", "23.1.0", "10.0.19045.3570"][number % 4].to_owned(),
+        architecture: ["x86_64-linux-thread-multi-quadmath", "amd64-freebsd", "darwin-2level"][number % 3].to_owned(),
         tester_id: format!("tester {}", number % 3),
         tester: testers[number % 3].to_owned(),
         created_at: hour(900 - number as i64),
@@ -206,16 +159,8 @@ pub fn summary(number: usize) -> SummaryView {
         distribution: result.distribution,
         version: result.version,
         author: result.author,
-        maturity: if number % 5 == 3 {
-            "developer"
-        } else {
-            "stable"
-        }
-        .to_owned(),
-        counts: Counts {
-            fail: (number as i64 * 5) % 13,
-            ..counts(number + 40)
-        },
+        maturity: if number % 5 == 3 { "developer" } else { "stable" }.to_owned(),
+        counts: Counts { fail: (number as i64 * 5) % 13, ..counts(number + 40) },
         number: 480_000 + number as i64,
         changed_at: hour(900 - number as i64),
     }
@@ -223,20 +168,12 @@ pub fn summary(number: usize) -> SummaryView {
 
 pub fn home() -> HomePage {
     HomePage {
-        totals: Counts {
-            pass: 128_345_678,
-            fail: 7_234_567,
-            na: 1_234_567,
-            unknown: 987_654,
-        },
+        totals: Counts { pass: 128_345_678, fail: 7_234_567, na: 1_234_567, unknown: 987_654 },
         distributions: 45_678,
         releases: 412_345,
         testers: 1_234,
         recent: results(15),
-        failing: (0..15)
-            .map(summary)
-            .filter(|summary| summary.counts.fail > 0)
-            .collect(),
+        failing: (0..15).map(summary).filter(|summary| summary.counts.fail > 0).collect(),
         freshness: freshness(),
     }
 }
@@ -254,9 +191,7 @@ pub fn distribution() -> DistributionView {
         distribution: "Foo-Bar".to_owned(),
         language: "perl".to_owned(),
         author: Some("EXAMPLE".to_owned()),
-        counts: releases
-            .iter()
-            .fold(Counts::default(), |sum, release| sum + release.counts),
+        counts: releases.iter().fold(Counts::default(), |sum, release| sum + release.counts),
         releases,
         links: BTreeMap::new(),
         freshness: freshness(),
@@ -264,98 +199,34 @@ pub fn distribution() -> DistributionView {
 }
 
 pub fn distribution_matrix() -> MatrixPage {
-    let versions: Vec<String> = distribution()
-        .releases
-        .into_iter()
-        .map(|release| release.version)
-        .collect();
+    let versions: Vec<String> = distribution().releases.into_iter().map(|release| release.version).collect();
     let mut cells = Vec::new();
     for (row, perl) in perls().iter().enumerate() {
         for (column, version) in versions.iter().enumerate() {
             let counts = counts(row * 13 + column * 5);
             let (version, language_version) = (Some(version.clone()), Some(perl.clone()));
-            cells.push(CellView {
-                version,
-                language_version,
-                counts,
-                ..CellView::default()
-            });
+            cells.push(CellView { version, language_version, counts, ..CellView::default() });
         }
     }
     let axes = vec!["version".to_owned(), "language_version".to_owned()];
-    let totals = cells
-        .iter()
-        .fold(Counts::default(), |sum, cell| sum + cell.counts);
-    MatrixPage {
-        matrix: MatrixView {
-            version: None,
-            axes,
-            cells,
-            totals,
-            ..matrix(&[], &[])
-        },
-        versions,
-    }
+    let totals = cells.iter().fold(Counts::default(), |sum, cell| sum + cell.counts);
+    MatrixPage { matrix: MatrixView { version: None, axes, cells, totals, ..matrix(&[], &[]) }, versions }
 }
 
 pub fn release_view(counts: Counts) -> ReleaseView {
-    let summary = SummaryView {
-        distribution: "Foo-Bar".to_owned(),
-        version: "1.10".to_owned(),
-        counts,
-        ..summary(8)
-    };
+    let summary = SummaryView { distribution: "Foo-Bar".to_owned(), version: "1.10".to_owned(), counts, ..summary(8) };
     let part = |language_maturity: &str, patched, counts| PartitionView {
         language_maturity: language_maturity.to_owned(),
         patched,
         counts,
     };
     ReleaseView {
-        summary: SummaryView {
-            language: "perl".to_owned(),
-            ..summary
-        },
+        summary: SummaryView { language: "perl".to_owned(), ..summary },
         partitions: vec![
-            part(
-                "stable",
-                false,
-                Counts {
-                    pass: 4_210,
-                    fail: 12,
-                    na: 3,
-                    unknown: 0,
-                },
-            ),
-            part(
-                "stable",
-                true,
-                Counts {
-                    pass: 31,
-                    fail: 0,
-                    na: 0,
-                    unknown: 1,
-                },
-            ),
-            part(
-                "development",
-                false,
-                Counts {
-                    pass: 812,
-                    fail: 40,
-                    na: 0,
-                    unknown: 2,
-                },
-            ),
-            part(
-                "development",
-                true,
-                Counts {
-                    pass: 0,
-                    fail: 7,
-                    na: 0,
-                    unknown: 0,
-                },
-            ),
+            part("stable", false, Counts { pass: 4_210, fail: 12, na: 3, unknown: 0 }),
+            part("stable", true, Counts { pass: 31, fail: 0, na: 0, unknown: 1 }),
+            part("development", false, Counts { pass: 812, fail: 40, na: 0, unknown: 2 }),
+            part("development", true, Counts { pass: 0, fail: 7, na: 0, unknown: 0 }),
         ],
         archive: Some("E/EX/EXAMPLE/Foo-Bar-1.10.tar.gz".to_owned()),
         released_at: Some(hour(10)),
@@ -372,40 +243,19 @@ pub fn release() -> ReleasePage {
     let platform = |language_version: &str, os: &str, fail, pass| FailingPlatform {
         language_version: language_version.to_owned(),
         os: os.to_owned(),
-        counts: Counts {
-            pass,
-            fail,
-            na: 0,
-            unknown: 0,
-        },
+        counts: Counts { pass, fail, na: 0, unknown: 0 },
         since: Some(hour(400)),
         reasons: vec![
-            ReasonCount {
-                code: Code::TestFailure,
-                reports: fail - 1,
-            },
-            ReasonCount {
-                code: Code::MissingPrerequisite,
-                reports: 1,
-            },
+            ReasonCount { code: Code::TestFailure, reports: fail - 1 },
+            ReasonCount { code: Code::MissingPrerequisite, reports: 1 },
         ],
     };
     let failing = vec![
         platform("5.42.0", "mswin32", 12, 0),
-        platform(
-            "5.11.0 patch GitLive-blead-1437-g8bca5c8",
-            "gnukfreebsd",
-            7,
-            1,
-        ),
+        platform("5.11.0 patch GitLive-blead-1437-g8bca5c8", "gnukfreebsd", 7, 1),
         platform("5.8.0", "linux", 3, 140),
     ];
-    ReleasePage {
-        release: release_view(matrix.totals),
-        matrix,
-        failing,
-        recent: results(8),
-    }
+    ReleasePage { release: release_view(matrix.totals), matrix, failing, recent: results(8) }
 }
 
 pub fn results_page() -> ResultsPage {
@@ -417,16 +267,8 @@ pub fn results_page() -> ResultsPage {
         grade: Some(Grade::Fail),
         ..ResultsFilter::default()
     };
-    let results = Page {
-        items: results(40),
-        next: Some("b64/cursor+=".to_owned()),
-        freshness: freshness(),
-    };
-    ResultsPage {
-        filter,
-        results,
-        total: Some(1_234),
-    }
+    let results = Page { items: results(40), next: Some("b64/cursor+=".to_owned()), freshness: freshness() };
+    ResultsPage { filter, results, total: Some(1_234) }
 }
 
 pub const TEXT: &str = "Dear Example Author,\n\nThis is a computer-generated report for Foo-Bar-1.10\non perl \
@@ -443,31 +285,13 @@ Tests=5,  1 wallclock secs\nResult: FAIL\nmake: *** [Makefile:853: test_dynamic]
 
 pub fn report() -> ReportPage {
     let place = |needle: &str| TEXT.find(needle).expect("the sample text has this heading");
-    let section = |name: &str, start, end| SectionView {
-        name: name.to_owned(),
-        start,
-        end,
-    };
+    let section = |name: &str, start, end| SectionView { name: name.to_owned(), start, end };
     let (comments, output) = (place("TESTER COMMENTS") + 47, place("PROGRAM OUTPUT") + 46);
-    let pairs = |pairs: &[(&str, &str)]| {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
-    };
+    let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let details = Details {
         user_agent: Some("CPAN-Reporter-1.2020".to_owned()),
-        suite: SuiteView {
-            files: Some(2),
-            tests: Some(5),
-            failures: Some(1),
-            skipped: None,
-            duration: Some(1.25),
-        },
-        failing_files: vec![
-            "t/10-basic.t".to_owned(),
-            "t/deep/a-long-name-of-a-test-program.t".to_owned(),
-        ],
+        suite: SuiteView { files: Some(2), tests: Some(5), failures: Some(1), skipped: None, duration: Some(1.25) },
+        failing_files: vec!["t/10-basic.t".to_owned(), "t/deep/a-long-name-of-a-test-program.t".to_owned()],
         prerequisites: prerequisites(),
         environment: pairs(&[
             ("AUTOMATED_TESTING", "1"),
@@ -477,26 +301,15 @@ pub fn report() -> ReportPage {
             ),
         ]),
         special_variables: pairs(&[("$^X", "/usr/bin/perl"), ("$UID/$EUID", "1000 / 1000")]),
-        toolchain: pairs(&[
-            ("CPAN", "2.38"),
-            ("ExtUtils::MakeMaker", "7.76"),
-            ("Module::Build", "n/a"),
-        ]),
+        toolchain: pairs(&[("CPAN", "2.38"), ("ExtUtils::MakeMaker", "7.76"), ("Module::Build", "n/a")]),
         configuration: pairs(&[
             ("archname", "x86_64-linux-thread-multi"),
             ("cc", "cc"),
-            (
-                "ccflags",
-                "-D_REENTRANT -D_GNU_SOURCE -fwrapv -fno-strict-aliasing -pipe -fstack-protector-strong",
-            ),
+            ("ccflags", "-D_REENTRANT -D_GNU_SOURCE -fwrapv -fno-strict-aliasing -pipe -fstack-protector-strong"),
         ]),
         sections: vec![
             section("intro", 0, place("------")),
-            section(
-                "comments",
-                comments,
-                place("------------------------------\nPROGRAM"),
-            ),
+            section("comments", comments, place("------------------------------\nPROGRAM")),
             section("output", output, TEXT.len()),
         ],
         sources: BTreeMap::from([("prerequisites".to_owned(), Source::Text)]),
@@ -524,24 +337,17 @@ pub fn report() -> ReportPage {
 }
 
 fn prerequisites() -> Vec<PrerequisiteView> {
-    let view =
-        |phase: &str, name: &str, need: &str, have: Option<&str>, satisfied| PrerequisiteView {
-            phase: phase.to_owned(),
-            name: name.to_owned(),
-            need: need.to_owned(),
-            have: have.map(str::to_owned),
-            satisfied,
-        };
+    let view = |phase: &str, name: &str, need: &str, have: Option<&str>, satisfied| PrerequisiteView {
+        phase: phase.to_owned(),
+        name: name.to_owned(),
+        need: need.to_owned(),
+        have: have.map(str::to_owned),
+        satisfied,
+    };
     vec![
         view("runtime", "Carp", "0", Some("1.54"), Some(true)),
         view("runtime", "Moo", "2.000001", Some("1.006"), Some(false)),
-        view(
-            "runtime",
-            "Some::Module::With::A::Long::Name::Indeed",
-            "1.0",
-            None,
-            Some(false),
-        ),
+        view("runtime", "Some::Module::With::A::Long::Name::Indeed", "1.0", None, Some(false)),
         view("test", "Test::More", "0.88", Some("1.302199"), Some(true)),
         view("build", "Module::Build", "0.42", Some("n/a"), None),
     ]
@@ -551,9 +357,7 @@ pub fn author() -> AuthorView {
     let distributions: Vec<SummaryView> = (0..18).map(summary).collect();
     AuthorView {
         author: "EXAMPLE".to_owned(),
-        counts: distributions
-            .iter()
-            .fold(Counts::default(), |sum, release| sum + release.counts),
+        counts: distributions.iter().fold(Counts::default(), |sum, release| sum + release.counts),
         distributions,
         links: BTreeMap::new(),
         freshness: freshness(),
@@ -564,12 +368,7 @@ pub fn tester() -> TesterView {
     TesterView {
         id: "0f3c/å b".to_owned(),
         name: "Jörg Example".to_owned(),
-        counts: Counts {
-            pass: 1_048_576,
-            fail: 65_536,
-            na: 4_096,
-            unknown: 256,
-        },
+        counts: Counts { pass: 1_048_576, fail: 65_536, na: 4_096, unknown: 256 },
         first_report_at: Some(hour(-50_000)),
         last_report_at: Some(hour(990)),
         recent: results(20),
@@ -580,15 +379,8 @@ pub fn tester() -> TesterView {
 
 pub fn search() -> SearchPage {
     let text = "#   Failed test 'handles Grüße right'\n#   at t/10-basic.t line 17.\n#          got: 'Gr\u{1b}[31müße'";
-    let highlight = Highlight {
-        text: text.to_owned(),
-        marks: vec![(4, 15), (25, 32)],
-    };
-    let hit = |number| HitView {
-        result: result(number),
-        score: 1.5,
-        highlights: vec![highlight.clone(); number % 3],
-    };
+    let highlight = Highlight { text: text.to_owned(), marks: vec![(4, 15), (25, 32)] };
+    let hit = |number| HitView { result: result(number), score: 1.5, highlights: vec![highlight.clone(); number % 3] };
     let found = SearchView {
         query: "text:failed AND text:grüße AND os:linux".to_owned(),
         total: 12_345,
@@ -597,19 +389,13 @@ pub fn search() -> SearchPage {
         lag: 17,
         freshness: freshness(),
     };
-    SearchPage {
-        query: "failed Grüße os:linux".to_owned(),
-        answer: SearchAnswer::Found(Box::new(found)),
-    }
+    SearchPage { query: "failed Grüße os:linux".to_owned(), answer: SearchAnswer::Found(Box::new(found)) }
 }
 
 pub fn faulty_search() -> SearchPage {
     let query = "Grüße colour:red".to_owned();
     let fault = schemas::query::parse(&query).expect_err("there is no such field");
-    SearchPage {
-        query,
-        answer: SearchAnswer::Faulty(fault),
-    }
+    SearchPage { query, answer: SearchAnswer::Faulty(fault) }
 }
 
 pub fn receipt(state: State) -> ReceiptView {
@@ -624,12 +410,8 @@ pub fn receipt(state: State) -> ReceiptView {
     ReceiptView {
         id: ID.to_owned(),
         state,
-        reason: (state == State::Parked)
-            .then(|| "the body is not UTF-8 after byte 1,234".to_owned()),
-        attempts: vec![
-            attempt(1, Some("transient"), Some("the database did not answer")),
-            attempt(2, None, None),
-        ],
+        reason: (state == State::Parked).then(|| "the body is not UTF-8 after byte 1,234".to_owned()),
+        attempts: vec![attempt(1, Some("transient"), Some("the database did not answer")), attempt(2, None, None)],
         received_at: hour(949),
         digest: DIGEST.to_owned(),
         revision: 1,
@@ -644,11 +426,8 @@ pub fn operations() -> OperationsPage {
         done: 12_345 * number,
         seen: number,
     };
-    let check = |part: &str, working, detail: &str| CheckRow {
-        part: part.to_owned(),
-        working,
-        detail: detail.to_owned(),
-    };
+    let check =
+        |part: &str, working, detail: &str| CheckRow { part: part.to_owned(), working, detail: detail.to_owned() };
     let count = |state, submissions| StateCount { state, submissions };
     OperationsPage {
         version: "0.1.0".to_owned(),
@@ -677,24 +456,12 @@ pub fn operations() -> OperationsPage {
 
 pub fn problem(status: u16) -> Problem {
     let (title, detail) = match status {
-        404 => (
-            "There is no such release",
-            "Foo-Bar has no version 9.99 that was reported on.",
-        ),
-        422 => (
-            "The choice of reports cannot be read",
-            "One of the filters has a value that cannot be.",
-        ),
-        _ => (
-            "Something went wrong",
-            "The page could not be made. It has been noted.",
-        ),
+        404 => ("There is no such release", "Foo-Bar has no version 9.99 that was reported on."),
+        422 => ("The choice of reports cannot be read", "One of the filters has a value that cannot be."),
+        _ => ("Something went wrong", "The page could not be made. It has been noted."),
     };
-    let errors = if status == 422 {
-        vec![Fault::new("/grade", "expected pass, fail, na or unknown")]
-    } else {
-        Vec::new()
-    };
+    let errors =
+        if status == 422 { vec![Fault::new("/grade", "expected pass, fail, na or unknown")] } else { Vec::new() };
     Problem {
         kind: "/problems/sample".to_owned(),
         title: title.to_owned(),

@@ -8,20 +8,13 @@ use crate::samples;
 
 /// The page without the digests in the names of static files, which change with every touch of the style sheet.
 fn steady(html: &str) -> String {
-    assets().iter().fold(html.to_owned(), |html, asset| {
-        html.replace(&asset.name, "static-file")
-    })
+    assets().iter().fold(html.to_owned(), |html, asset| html.replace(&asset.name, "static-file"))
 }
 
 #[test]
 fn a_small_release() {
     let page = ReleasePage {
-        release: samples::release_view(Counts {
-            pass: 9,
-            fail: 2,
-            na: 0,
-            unknown: 1,
-        }),
+        release: samples::release_view(Counts { pass: 9, fail: 2, na: 0, unknown: 1 }),
         matrix: samples::matrix(&samples::perls()[30..33], &["linux", "mswin32"]),
         failing: Vec::new(),
         recent: samples::results(2),

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
@@ -124,21 +125,22 @@ impl Store {
         Ok(())
     }
 
-    /// Names of the migrations, and whether each has been applied.
-    pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
+    /// Version and name of each migration, and when it was applied.
+    pub async fn migrations(&self) -> Result<Vec<(i64, String, Option<DateTime<Utc>>)>> {
         let known = sqlx::migrate!("../migrations/sqlite");
         let exists: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'assay_migrations'")
             .fetch_one(&self.readers)
             .await?;
-        let applied: Vec<i64> = match exists {
+        let applied: Vec<(i64, DateTime<Utc>)> = match exists {
             0 => Vec::new(),
-            _ => sqlx::query_scalar("SELECT version FROM assay_migrations WHERE success ORDER BY version")
+            _ => sqlx::query_as("SELECT version, installed_on FROM assay_migrations WHERE success ORDER BY version")
                 .fetch_all(&self.readers)
                 .await?,
         };
+        let at = |version| applied.iter().find(|(number, _)| *number == version).map(|(_, at)| *at);
         Ok(known
             .iter()
-            .map(|migration| (migration.description.to_string(), applied.contains(&migration.version)))
+            .map(|migration| (migration.version, migration.description.to_string(), at(migration.version)))
             .collect())
     }
 

@@ -50,8 +50,9 @@ pub enum TimeField {
 pub(super) enum Field {
     Words(WordField),
     Key(KeyField),
-    /// Compared as a number where the value is one, as [`KeyField::LanguageVersion`] otherwise.
-    LanguageVersion,
+    /// Compared as a number where the value is one, as [`KeyField::LanguageVersion`] otherwise; of this language
+    /// only, where the name is a language's.
+    LanguageVersion(Option<Language>),
     Time(TimeField),
 }
 
@@ -142,7 +143,9 @@ impl Field {
             "dist" => Field::Key(KeyField::Distribution),
             "tester" => Field::Words(WordField::Tester),
             "architecture" | "arch" => Field::Words(WordField::Architecture),
-            "language_version" | "perl" => Field::LanguageVersion,
+            "language_version" => Field::LanguageVersion(None),
+            "perl" => Field::LanguageVersion(Some(Language::Perl)),
+            "raku" => Field::LanguageVersion(Some(Language::Raku)),
             "received" => Field::Time(TimeField::Received),
             "created" => Field::Time(TimeField::Created),
             _ => Field::Key(KeyField::ALL.into_iter().find(|field| field.name() == name)?),
@@ -152,8 +155,8 @@ impl Field {
 }
 
 /// All fields, as an error lists them.
-pub(super) const NAMES: &str = "distribution (dist), version, author, tester, grade, os, language, language_version \
-                                (perl), architecture (arch), reason, phase, id, received, created";
+pub(super) const NAMES: &str = "distribution (dist), version, author, tester, grade, os, language, language_version, \
+                                perl, raku, architecture (arch), reason, phase, id, received, created";
 
 /// Whether this is the wire name of a value of a closed set. The set's own `Deserialize` decides, so the two cannot
 /// differ.

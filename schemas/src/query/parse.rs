@@ -143,7 +143,15 @@ impl<'t> Parser<'t> {
         match field {
             Field::Words(field) => self.words(field, value, at),
             Field::Key(field) => self.key(field, value, written, at),
-            Field::LanguageVersion => self.version(value, written, at),
+            Field::LanguageVersion(None) => self.version(value, written, at),
+            Field::LanguageVersion(Some(language)) => {
+                // Two conditions for one; where they are negated, the normal form needs parentheses.
+                self.enter(at)?;
+                let language = self.key(KeyField::Language, language.as_str(), Written::Quoted, at)?;
+                let version = self.version(value, written, at)?;
+                self.depth -= 1;
+                Ok(all(vec![language, version]))
+            }
             Field::Time(field) => {
                 self.count(1, at)?;
                 let span = span(value, |text| Moment::read(text.trim()), at, "a time such as 2026, 2026-01, 2026-01-31 or 2026-01-31T12:00")?;

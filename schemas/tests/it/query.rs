@@ -87,20 +87,24 @@ fn conditions_on_fields_have_one_normal_form() {
         ("version:\"1 \\\"beta\\\" \\\\ (x)\"", "version:\"1 \\\"beta\\\" \\\\ (x)\""),
         ("version:\">1\"", "version:\">1\""),
         ("dist:\":a\"", "distribution:\":a\""),
-        ("perl:5.36", "language_version:5.36"),
-        ("perl:v5.36.0", "language_version:5.36.0"),
-        ("perl:\"5.36.0\"", "language_version:5.36.0"),
-        ("perl:5.008009", "language_version:5.8.9"),
-        ("perl:5.00503", "language_version:5.5.30"),
-        ("perl:\"5.16.0 RC0\"", "language_version:\"5.16.0 rc0\""),
-        ("perl:6.d", "language_version:6.d"),
-        ("perl:>=5.36", "language_version:>=5.36"),
-        ("perl:5.36..", "language_version:>=5.36"),
-        ("perl:..v5.36", "language_version:<=5.36"),
-        ("perl:5.8..5.36", "language_version:5.8..5.36"),
-        ("perl:5.8..5.8", "language_version:5.8"),
-        ("perl:>5.8", "language_version:>5.8"),
-        ("perl:<5.8.10", "language_version:<5.8.10"),
+        ("language_version:5.36", "language_version:5.36"),
+        ("language_version:v5.36.0", "language_version:5.36.0"),
+        ("language_version:\"5.36.0\"", "language_version:5.36.0"),
+        ("language_version:5.008009", "language_version:5.8.9"),
+        ("language_version:5.00503", "language_version:5.5.30"),
+        ("language_version:\"5.16.0 RC0\"", "language_version:\"5.16.0 rc0\""),
+        ("language_version:6.d", "language_version:6.d"),
+        ("language_version:>=5.36", "language_version:>=5.36"),
+        ("language_version:5.36..", "language_version:>=5.36"),
+        ("language_version:..v5.36", "language_version:<=5.36"),
+        ("language_version:5.8..5.36", "language_version:5.8..5.36"),
+        ("language_version:5.8..5.8", "language_version:5.8"),
+        ("language_version:>5.8", "language_version:>5.8"),
+        ("language_version:<5.8.10", "language_version:<5.8.10"),
+        ("perl:5.36", "language:perl AND language_version:5.36"),
+        ("-perl:>=v5.36 foo", "NOT (language:perl AND language_version:>=5.36) AND foo"),
+        ("raku:2021", "language:raku AND language_version:2021"),
+        ("raku:6.d", "language:raku AND language_version:6.d"),
         ("received:2026-01-01..2026-02-01", "received:2026-01-01..2026-02-01"),
         ("received:>=2026-11-01", "received:>=2026-11-01"),
         ("created:2026", "created:2026"),
@@ -165,6 +169,8 @@ fn limits_hold_and_what_is_within_them_parses() {
     understood(&nested(20));
     assert_eq!(fault(&nested(21)), (20, "the query is nested more than 20 deep".to_owned()));
     assert_eq!(fault(&"-".repeat(900)).0, 20);
+    understood(&format!("{}perl:5.8{}", "-(".repeat(9), ")".repeat(9)));
+    assert_eq!(fault(&format!("{}perl:5.8", "-".repeat(20))).0, 25);
     understood(&"é".repeat(32));
     assert_eq!(fault(&format!("a {}", "é".repeat(33))).0, 2);
     let long = format!("version:\"{}\"", "x".repeat(MAX_LENGTH - 10));
@@ -211,13 +217,13 @@ fn a_span_takes_its_points_whole() {
         other => panic!("{other:?}"),
     };
     for (query, inside, outside) in [
-        ("perl:5.36", &["5.36.0", "5.36.3"][..], &["5.35.9", "5.37.0"][..]),
-        ("perl:5.36.0", &["5.36.0", "5.36.0 RC2"], &["5.36.1"]),
-        ("perl:>=5.8.9", &["5.8.9", "5.8.10"], &["5.8.8"]),
-        ("perl:>5.36", &["5.37.0", "7"], &["5.36.9"]),
-        ("perl:<=5.36", &["5.36.9", "0"], &["5.37.0"]),
-        ("perl:<5.36", &["5.35.9"], &["5.36.0"]),
-        ("perl:5.8..5.36", &["5.8.0", "5.10.1", "5.36.2"], &["5.6.2", "5.37.0"]),
+        ("language_version:5.36", &["5.36.0", "5.36.3"][..], &["5.35.9", "5.37.0"][..]),
+        ("language_version:5.36.0", &["5.36.0", "5.36.0 RC2"], &["5.36.1"]),
+        ("language_version:>=5.8.9", &["5.8.9", "5.8.10"], &["5.8.8"]),
+        ("language_version:>5.36", &["5.37.0", "7"], &["5.36.9"]),
+        ("language_version:<=5.36", &["5.36.9", "0"], &["5.37.0"]),
+        ("language_version:<5.36", &["5.35.9"], &["5.36.0"]),
+        ("language_version:5.8..5.36", &["5.8.0", "5.10.1", "5.36.2"], &["5.6.2", "5.37.0"]),
     ] {
         assert!(inside.iter().all(|version| contains(query, version)), "{query}");
         assert!(!outside.iter().any(|version| contains(query, version)), "{query}");
@@ -311,7 +317,7 @@ fn query_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-zA-Z]{1,6}",
         2 => "[ \t\"()\\\\:<>=.\\-]{1,3}",
-        2 => "(dist|version|author|tester|perl|arch|os|received|created|grade|language):",
+        2 => "(dist|version|author|tester|perl|raku|language_version|arch|os|received|created|grade|language):",
         1 => "(AND|OR|NOT)",
         1 => "v?[0-9]{1,7}(\\.[0-9]{0,7}){0,3}",
         1 => "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?)?",
@@ -355,7 +361,7 @@ proptest! {
     #[test]
     fn a_version_within_a_span_is_told_by_its_number(a in 0..40i64, b in 0..40i64, c in 0..12i64) {
         let number = ordinal(&format!("5.{a}.{c}")).unwrap();
-        let Ok(Query::Version(Span::AtLeast(series))) = parse(&format!("perl:>=5.{b}")) else { panic!() };
+        let Ok(Query::Version(Span::AtLeast(series))) = parse(&format!("language_version:>=5.{b}")) else { panic!() };
         prop_assert_eq!(Span::AtLeast(series).contains(number), a >= b);
     }
 }

@@ -32,6 +32,8 @@ pub struct Asked {
     pub architecture: Option<String>,
     pub since: Option<String>,
     pub changed_since: Option<String>,
+    // Pages call it by the other name.
+    #[serde(alias = "after")]
     pub cursor: Option<String>,
     pub limit: Option<String>,
 }

@@ -23,6 +23,8 @@ const LARGEST: usize = 100;
 pub struct Asked {
     pub q: Option<String>,
     pub order: Option<String>,
+    // Pages call it by the other name.
+    #[serde(alias = "after")]
     pub cursor: Option<String>,
     pub limit: Option<String>,
 }

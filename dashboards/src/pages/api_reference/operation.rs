@@ -5,9 +5,7 @@ use serde_json::Value;
 use super::schema::{Kind, example, resolve};
 use super::{anchor, text};
 
-const METHODS: [&str; 8] = [
-    "get", "head", "post", "put", "patch", "delete", "options", "trace",
-];
+const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
 
 /// One method of one path.
 pub(super) struct Operation<'a> {
@@ -61,19 +59,11 @@ pub(super) fn operations(openapi: &Value) -> Vec<(&str, Operation<'_>)> {
     operations
 }
 
-fn read<'a>(
-    openapi: &'a Value,
-    path: &'a str,
-    method: &str,
-    item: &'a Value,
-    operation: &'a Value,
-) -> Operation<'a> {
+fn read<'a>(openapi: &'a Value, path: &'a str, method: &str, item: &'a Value, operation: &'a Value) -> Operation<'a> {
     let shared = list(item.get("parameters"));
     let parameters = shared.iter().chain(list(operation.get("parameters")));
     let answers = operation["responses"].as_object().into_iter().flatten();
-    let body = operation
-        .get("requestBody")
-        .map(|body| resolve(openapi, body));
+    let body = operation.get("requestBody").map(|body| resolve(openapi, body));
     Operation {
         method: method.to_ascii_uppercase(),
         path,
@@ -81,13 +71,9 @@ fn read<'a>(
         summary: text(operation.get("summary")),
         description: text(operation.get("description")),
         deprecated: operation["deprecated"] == Value::Bool(true),
-        parameters: parameters
-            .map(|parameter| self::parameter(openapi, parameter))
-            .collect(),
+        parameters: parameters.map(|parameter| self::parameter(openapi, parameter)).collect(),
         bodies: body.map(|body| bodies(openapi, body)).unwrap_or_default(),
-        answers: answers
-            .map(|(status, answer)| self::answer(openapi, status, answer))
-            .collect(),
+        answers: answers.map(|(status, answer)| self::answer(openapi, status, answer)).collect(),
     }
 }
 
@@ -104,11 +90,7 @@ fn parameter<'a>(openapi: &'a Value, parameter: &'a Value) -> Parameter<'a> {
 
 fn answer<'a>(openapi: &'a Value, status: &'a str, answer: &'a Value) -> Answer<'a> {
     let answer = resolve(openapi, answer);
-    Answer {
-        status,
-        description: text(answer.get("description")),
-        bodies: bodies(openapi, answer),
-    }
+    Answer { status, description: text(answer.get("description")), bodies: bodies(openapi, answer) }
 }
 
 fn bodies<'a>(openapi: &'a Value, holder: &'a Value) -> Vec<Body<'a>> {

@@ -46,11 +46,7 @@ impl Kind {
 
 /// The schemas the document names.
 pub(super) fn shapes(openapi: &Value) -> Vec<Shape<'_>> {
-    let schemas = openapi
-        .pointer("/components/schemas")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
+    let schemas = openapi.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten();
     schemas
         .map(|(name, schema)| {
             let mut fields = Vec::new();
@@ -70,10 +66,7 @@ pub(super) fn shapes(openapi: &Value) -> Vec<Shape<'_>> {
 pub(super) fn resolve<'a>(openapi: &'a Value, value: &'a Value) -> &'a Value {
     let mut value = value;
     for _ in 0..DEEPEST {
-        let target = value
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|target| target.strip_prefix('#'));
+        let target = value.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
         match target.and_then(|pointer| openapi.pointer(pointer)) {
             Some(found) => value = found,
             None => break,
@@ -84,13 +77,8 @@ pub(super) fn resolve<'a>(openapi: &'a Value, value: &'a Value) -> &'a Value {
 
 /// The example a content gives, or one made of its schema; `None` where neither says anything.
 pub(super) fn example(openapi: &Value, content: &Value) -> Option<String> {
-    let named = content
-        .get("examples")
-        .and_then(Value::as_object)
-        .and_then(|examples| examples.values().next());
-    let given = content
-        .get("example")
-        .or_else(|| resolve(openapi, named?).get("value"));
+    let named = content.get("examples").and_then(Value::as_object).and_then(|examples| examples.values().next());
+    let given = content.get("example").or_else(|| resolve(openapi, named?).get("value"));
     let value = match given {
         Some(value) => value.clone(),
         None => sample(openapi, content.get("schema")?, 0)?,
@@ -104,11 +92,7 @@ pub(super) fn example(openapi: &Value, content: &Value) -> Option<String> {
 fn kind(schema: &Value, depth: usize) -> String {
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
         let name = target.rsplit('/').next().unwrap_or(target);
-        return format!(
-            "<a href=\"#{}\">{}</a>",
-            anchor("schema", name),
-            Passage(name)
-        );
+        return format!("<a href=\"#{}\">{}</a>", anchor("schema", name), Passage(name));
     }
     if depth >= DEEPEST {
         return "any".to_owned();
@@ -120,36 +104,26 @@ fn kind(schema: &Value, depth: usize) -> String {
         }
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        let values: Vec<String> = values
-            .iter()
-            .map(|value| format!("<code>{}</code>", Passage(&plain(value))))
-            .collect();
+        let values: Vec<String> =
+            values.iter().map(|value| format!("<code>{}</code>", Passage(&plain(value)))).collect();
         return values.join(", ");
     }
     let mut written = match schema.get("type") {
         Some(Value::String(one)) => type_name(schema, one, depth),
         Some(Value::Array(several)) => {
             let names = several.iter().filter_map(Value::as_str);
-            names
-                .map(|name| type_name(schema, name, depth))
-                .collect::<Vec<_>>()
-                .join(" or ")
+            names.map(|name| type_name(schema, name, depth)).collect::<Vec<_>>().join(" or ")
         }
         _ => "any".to_owned(),
     };
     if let Some(format) = schema.get("format").and_then(Value::as_str) {
-        write!(written, " ({})", Passage(format))
-            .expect("a String takes all that is written to it");
+        write!(written, " ({})", Passage(format)).expect("a String takes all that is written to it");
     }
     written
 }
 
 fn type_name(schema: &Value, name: &str, depth: usize) -> String {
-    match (
-        name,
-        schema.get("items"),
-        schema.get("additionalProperties"),
-    ) {
+    match (name, schema.get("items"), schema.get("additionalProperties")) {
         ("array", Some(items), _) => format!("list of {}", kind(items, depth + 1)),
         ("object", _, Some(values)) if values.is_object() => {
             format!("map of {}", kind(values, depth + 1))
@@ -159,33 +133,15 @@ fn type_name(schema: &Value, name: &str, depth: usize) -> String {
 }
 
 /// The fields of an object, those of what it is combined with included.
-fn collect_fields<'a>(
-    openapi: &'a Value,
-    schema: &'a Value,
-    depth: usize,
-    fields: &mut Vec<Field<'a>>,
-) {
+fn collect_fields<'a>(openapi: &'a Value, schema: &'a Value, depth: usize, fields: &mut Vec<Field<'a>>) {
     if depth >= DEEPEST {
         return;
     }
-    for part in schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
         collect_fields(openapi, resolve(openapi, part), depth + 1, fields);
     }
-    let required = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    for (name, field) in schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         fields.push(Field {
             name,
             required: required.iter().any(|required| required == name),
@@ -198,45 +154,25 @@ fn collect_fields<'a>(
 /// A value that fits a schema: its own example, else one made of its parts.
 fn sample(openapi: &Value, schema: &Value, depth: usize) -> Option<Value> {
     let schema = resolve(openapi, schema);
-    if let Some(given) = schema
-        .get("example")
-        .or_else(|| schema.pointer("/examples/0"))
-    {
+    if let Some(given) = schema.get("example").or_else(|| schema.pointer("/examples/0")) {
         return Some(given.clone());
     }
-    if let Some(given) = schema
-        .get("const")
-        .or_else(|| schema.get("default"))
-        .or_else(|| schema.pointer("/enum/0"))
-    {
+    if let Some(given) = schema.get("const").or_else(|| schema.get("default")).or_else(|| schema.pointer("/enum/0")) {
         return Some(given.clone());
     }
     if depth >= DEEPEST {
         return None;
     }
-    if let Some(part) = schema
-        .pointer("/oneOf/0")
-        .or_else(|| schema.pointer("/anyOf/0"))
-    {
+    if let Some(part) = schema.pointer("/oneOf/0").or_else(|| schema.pointer("/anyOf/0")) {
         return sample(openapi, part, depth + 1);
     }
     let mut object = Map::new();
-    for part in schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
         if let Some(Value::Object(fields)) = sample(openapi, part, depth + 1) {
             object.extend(fields);
         }
     }
-    for (name, field) in schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         if let Some(value) = sample(openapi, field, depth + 1) {
             object.insert(name.clone(), value);
         }
@@ -244,10 +180,7 @@ fn sample(openapi: &Value, schema: &Value, depth: usize) -> Option<Value> {
     if !object.is_empty() {
         return Some(Value::Object(object));
     }
-    let name = schema
-        .get("type")
-        .map(|name| name.get(0).unwrap_or(name))
-        .and_then(Value::as_str)?;
+    let name = schema.get("type").map(|name| name.get(0).unwrap_or(name)).and_then(Value::as_str)?;
     sample_of(openapi, schema, name, depth)
 }
 
@@ -260,9 +193,7 @@ fn sample_of(openapi: &Value, schema: &Value, name: &str, depth: usize) -> Optio
         ("number", _) => Some(json!(1.0)),
         ("boolean", _) => Some(json!(false)),
         ("array", _) => {
-            let item = schema
-                .get("items")
-                .and_then(|items| sample(openapi, items, depth + 1));
+            let item = schema.get("items").and_then(|items| sample(openapi, items, depth + 1));
             Some(Value::Array(item.into_iter().collect()))
         }
         ("object", _) => Some(json!({})),
@@ -271,7 +202,5 @@ fn sample_of(openapi: &Value, schema: &Value, name: &str, depth: usize) -> Optio
 }
 
 fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

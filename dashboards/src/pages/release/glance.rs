@@ -14,17 +14,13 @@ const ENOUGH: i64 = 2;
 
 /// The cells with failures: those without a pass first, then the newest language version first.
 pub(super) fn failing(matrix: &MatrixView) -> Vec<FailingPlatform> {
-    let failing = matrix
-        .cells
-        .iter()
-        .filter(|cell| cell.counts.fail > 0)
-        .map(|cell| FailingPlatform {
-            language_version: cell.language_version.clone().unwrap_or_default(),
-            os: cell.os.clone().unwrap_or_default(),
-            counts: cell.counts,
-            since: None,
-            reasons: Vec::new(),
-        });
+    let failing = matrix.cells.iter().filter(|cell| cell.counts.fail > 0).map(|cell| FailingPlatform {
+        language_version: cell.language_version.clone().unwrap_or_default(),
+        os: cell.os.clone().unwrap_or_default(),
+        counts: cell.counts,
+        since: None,
+        reasons: Vec::new(),
+    });
     let mut failing: Vec<FailingPlatform> = failing.collect();
     failing.sort_by(|left, right| {
         let passes = (left.counts.pass > 0).cmp(&(right.counts.pass > 0));
@@ -47,17 +43,11 @@ pub(super) fn findings(matrix: &MatrixView) -> Vec<String> {
             findings.push(format!("No pass on {os}: {} failures.", Count(counts.fail)));
         }
     }
-    let mut by_language: Vec<(&str, Counts)> =
-        added_up(matrix, |cell| cell.language_version.as_deref()).collect();
+    let mut by_language: Vec<(&str, Counts)> = added_up(matrix, |cell| cell.language_version.as_deref()).collect();
     by_language.retain(|(_, counts)| counts.pass > 0 || counts.fail > 0);
     by_language.sort_by(|left, right| perl::compare(right.0, left.0));
-    let newest = by_language
-        .iter()
-        .take_while(|(_, counts)| counts.pass == 0);
-    let oldest = by_language
-        .iter()
-        .rev()
-        .take_while(|(_, counts)| counts.pass == 0);
+    let newest = by_language.iter().take_while(|(_, counts)| counts.pass == 0);
+    let oldest = by_language.iter().rev().take_while(|(_, counts)| counts.pass == 0);
     findings.extend(boundary(&matrix.language, newest, "newer"));
     findings.extend(boundary(&matrix.language, oldest, "older"));
     findings
@@ -75,18 +65,9 @@ fn added_up<'a>(
 }
 
 /// What a run of language versions without a pass, from one end of all, comes to.
-fn boundary<'a>(
-    language: &str,
-    run: impl Iterator<Item = &'a (&'a str, Counts)>,
-    side: &str,
-) -> Option<String> {
+fn boundary<'a>(language: &str, run: impl Iterator<Item = &'a (&'a str, Counts)>, side: &str) -> Option<String> {
     let run: Vec<_> = run.collect();
     let failures: i64 = run.iter().map(|(_, counts)| counts.fail).sum();
     let (version, _) = run.last()?;
-    (failures >= ENOUGH).then(|| {
-        format!(
-            "No pass with {language} {version} or {side}: {} failures.",
-            Count(failures)
-        )
-    })
+    (failures >= ENOUGH).then(|| format!("No pass with {language} {version} or {side}: {} failures.", Count(failures)))
 }

@@ -1,0 +1,7 @@
+//! The doors of assay: the HTTP server, its pages' handlers, and the command line of the one binary `assay`.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod embedded;
+pub mod server;
