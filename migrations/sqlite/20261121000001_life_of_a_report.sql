@@ -162,4 +162,5 @@ CREATE TABLE extracts (
 );
 CREATE UNIQUE INDEX extracts_by_change ON extracts (change_number);
 CREATE INDEX extracts_by_release ON extracts (release, number);
+CREATE INDEX extracts_by_grade ON extracts (release, removed, grade, tester);
 CREATE INDEX extracts_by_tester ON extracts (tester, number);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipeline::queue::MOST_WORKERS;
 use reqwest::Url;
 
 use super::layers::Layers;
@@ -103,7 +104,7 @@ concern! {
             variable "ASSAY_INDEX", secret Password;
         /// Jobs that are worked on at the same time. 0 holds the queue: reports are accepted and wait.
         workers: Option<usize> = "", "0 to 64; by default one for each core",
-            if |workers: &Option<usize>| workers.is_none_or(|workers| workers <= 64), variable "ASSAY_WORKERS";
+            if |workers: &Option<usize>| workers.is_none_or(|workers| workers <= MOST_WORKERS), variable "ASSAY_WORKERS";
         /// The address that readers see in links, feeds and mails, when it is not the one assay listens on.
         public_url: Option<Url> = "", "an http or https URL; by default links are relative",
             variable "ASSAY_PUBLIC_URL";

@@ -216,3 +216,12 @@ fn every_default_can_be_read_and_every_key_is_read_once() {
     assert_eq!(shown, known);
     assert!(keys::all().all(|key| !key.manual.trim().is_empty() && !key.accepts.is_empty()));
 }
+
+#[test]
+fn the_manual_tells_the_range_of_workers_that_the_queue_keeps_to() {
+    let told = format!("0 to {};", pipeline::queue::MOST_WORKERS);
+    assert!(keys::find("workers").unwrap().accepts.starts_with(&told));
+    let home = tempdir().unwrap();
+    let more = (pipeline::queue::MOST_WORKERS + 1).to_string();
+    assert!(fault(&with_environment(home.path(), &[("ASSAY_WORKERS", &more)])).contains(&told));
+}

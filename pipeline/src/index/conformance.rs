@@ -143,7 +143,11 @@ fn agrees_with_a_scan(index: &dyn DocumentIndex) {
 }
 
 fn orders_and_pages(index: &dyn DocumentIndex) {
-    let document = |number: i64, text: &str| Document { text: text.to_owned(), ..document(number) };
+    let document = |number: i64, text: &str| Document {
+        text: text.to_owned(),
+        distribution: "Paged".to_owned(),
+        ..document(number)
+    };
     let padding = "and so on ".repeat(20);
     put(
         index,
@@ -161,14 +165,14 @@ fn orders_and_pages(index: &dyn DocumentIndex) {
     assert_eq!(numbers, [12, 13, 11], "the best match first, then the newest");
     assert!(relevant.hits[0].1 > relevant.hits[1].1 && relevant.hits[2].1 > 0.0, "{relevant:?}");
     assert_eq!(found(index, "needle", Order::Newest), [13, 12, 11]);
-    let conditions = search(index, "version:0", Order::Relevance, 0, 10);
+    let conditions = search(index, "dist:paged", Order::Relevance, 0, 10);
     assert_eq!(conditions.hits, [(14, 0.0), (13, 0.0), (12, 0.0), (11, 0.0)], "without words, the newest first");
 
     for order in [Order::Relevance, Order::Newest] {
-        let whole = search(index, "version:0", order, 0, 10);
+        let whole = search(index, "dist:paged", order, 0, 10);
         for offset in 0..6 {
             for limit in 0..6 {
-                let page = search(index, "version:0", order, offset, limit);
+                let page = search(index, "dist:paged", order, offset, limit);
                 let expected: Vec<(i64, f32)> = whole.hits.iter().copied().skip(offset).take(limit).collect();
                 assert_eq!((page.total, page.hits), (4, expected), "{limit} from {offset}");
             }

@@ -109,9 +109,9 @@ impl Store {
 
     /// Releases whose counts changed last, those with failures alone when `failing`.
     pub async fn changed_releases(&self, failing: bool, limit: i64) -> Result<Vec<Release>> {
-        // Only the newest few thousand changes are looked at, so that a long time without failures costs no scan.
+        // Only the newest few hundred changes are looked at, so that a long time without failures costs no scan.
         let sql = format!(
-            "{RELEASE} WHERE releases.number IN (SELECT number FROM releases ORDER BY change_number DESC LIMIT 2000) \
+            "{RELEASE} WHERE releases.number IN (SELECT number FROM releases ORDER BY change_number DESC LIMIT 500) \
              GROUP BY releases.number HAVING sum(pass + fail + na + unknown) > 0 AND (NOT $1 OR sum(fail) > 0) \
              ORDER BY change_number DESC LIMIT $2"
         );

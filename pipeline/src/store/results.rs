@@ -53,7 +53,7 @@ impl Store {
     pub async fn failures(&self, release: ReleaseNumber) -> Result<Vec<Failures>> {
         Ok(sqlx::query_as(
             "SELECT language_version, os, document -> 'reason' ->> 'code' AS code, count(*) AS reports, \
-             min(received_at) AS first_at FROM extracts WHERE release = $1 AND grade = 'fail' AND NOT removed \
+             min(received_at) AS first_at FROM extracts WHERE release = $1 AND removed = FALSE AND grade = 'fail' \
              GROUP BY 1, 2, 3 ORDER BY reports DESC",
         )
         .bind(release.0)
@@ -77,8 +77,9 @@ impl Store {
         release: ReleaseNumber,
     ) -> Result<(i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         Ok(sqlx::query_as(
-            "SELECT count(DISTINCT tester), min(received_at), max(received_at) FROM extracts \
-             WHERE release = $1 AND NOT removed",
+            "SELECT (SELECT count(DISTINCT tester) FROM extracts WHERE release = $1 AND removed = FALSE), \
+             (SELECT received_at FROM extracts WHERE release = $1 ORDER BY number LIMIT 1), \
+             (SELECT received_at FROM extracts WHERE release = $1 ORDER BY number DESC LIMIT 1)",
         )
         .bind(release.0)
         .fetch_one(&self.readers)

@@ -1,0 +1,27 @@
+# What people and CI type. `make help` lists it.
+
+CARGO ?= cargo
+DATA  ?= target/demo
+
+.PHONY: help run test lint fmt bench
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
+	$(CARGO) run -- serve --demo --data $(DATA)
+
+test: ## Run all tests
+	$(CARGO) test --workspace
+
+lint: ## Formatting, clippy and documentation, each warning an error
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+bench: ## Measure every scenario beside its floors, at a size of a few minutes
+	$(CARGO) build --release -p api -p bench
+	target/release/assay-bench all
