@@ -15,8 +15,6 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const WORDS: &str = "words";
 /// The field documents are sorted and replaced by.
 pub(super) const NUMBER: &str = "number";
-/// The column of [`Document::language_number`].
-pub(super) const LANGUAGE_NUMBER: &str = "language_number";
 /// Longer keys than any query can ask for are left out.
 const MAX_KEY: usize = schemas::query::MAX_LENGTH;
 
@@ -29,7 +27,7 @@ pub(super) struct Fields {
     tester: Field,
     architecture: Field,
     keys: [(KeyField, Field); KeyField::ALL.len()],
-    language_number: Field,
+    pub(super) language_number: Field,
     received: Field,
     created: Field,
 }
@@ -45,9 +43,9 @@ impl Fields {
             tester: schema.add_text_field("tester", words_options(false)),
             architecture: schema.add_text_field("architecture", words_options(false)),
             keys: KeyField::ALL.map(|field| (field, schema.add_text_field(field.name(), key_options()))),
-            language_number: schema.add_i64_field(LANGUAGE_NUMBER, column.clone()),
-            received: schema.add_i64_field(time(TimeField::Received), column.clone()),
-            created: schema.add_i64_field(time(TimeField::Created), column),
+            language_number: schema.add_i64_field("language_number", column.clone()),
+            received: schema.add_i64_field(TimeField::Received.name(), column.clone()),
+            created: schema.add_i64_field(TimeField::Created.name(), column),
             schema: schema.build(),
         }
     }
@@ -62,6 +60,13 @@ impl Fields {
 
     pub(super) fn key(&self, field: KeyField) -> Field {
         self.keys[field as usize].1
+    }
+
+    pub(super) fn time(&self, field: TimeField) -> Field {
+        match field {
+            TimeField::Received => self.received,
+            TimeField::Created => self.created,
+        }
     }
 
     pub(super) fn document(&self, document: &Document) -> TantivyDocument {
@@ -84,11 +89,6 @@ impl Fields {
         laid_out.add_i64(self.created, document.time(TimeField::Created));
         laid_out
     }
-}
-
-/// The column of a time.
-pub(super) fn time(field: TimeField) -> &'static str {
-    field.name()
 }
 
 /// Positions for phrases; lengths (fieldnorms) only where relevance is judged.

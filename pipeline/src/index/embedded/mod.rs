@@ -1,5 +1,6 @@
 //! The engine of the embedded profile: a tantivy index in a directory of its own.
 
+mod exclusion;
 mod fields;
 mod merging;
 mod translate;

@@ -1,12 +1,14 @@
 //! From a query to tantivy's own.
 
+use std::ops::Bound;
+
 use schemas::query::{Query, WordField};
-use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
-use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, PhraseQuery, TermQuery};
-use tantivy::{DocId, SegmentReader, Term};
+use tantivy::Term;
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, PhraseQuery, RangeQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 
-use super::fields::{self, Fields};
+use super::exclusion::Excluded;
+use super::fields::Fields;
 
 /// What every part of a query becomes.
 type Engine = Box<dyn tantivy::query::Query>;
@@ -17,8 +19,8 @@ pub(super) fn translate(query: &Query, fields: &Fields) -> Engine {
         Query::Words { field: WordField::Text, words } => phrase(fields.words(WordField::Text), words),
         Query::Words { field, words } => unscored(phrase(fields.words(*field), words)),
         Query::Key { field, key } => unscored(term(fields.key(*field), key)),
-        Query::Version(span) => unscored(range(fields::LANGUAGE_NUMBER, span.bounds())),
-        Query::Time { field, span } => unscored(range(fields::time(*field), span.bounds())),
+        Query::Version(span) => unscored(range(fields.language_number, span.bounds())),
+        Query::Time { field, span } => unscored(range(fields.time(*field), span.bounds())),
         Query::Not(_) => all(std::slice::from_ref(query), fields),
         Query::All(parts) => all(parts, fields),
         Query::Any(parts) => {
@@ -34,7 +36,7 @@ fn all(parts: &[Query], fields: &Fields) -> Engine {
         clauses.push((Occur::Must, unscored(Box::new(AllQuery))));
     }
     clauses.extend(parts.iter().map(|part| match part {
-        Query::Not(inner) => (Occur::MustNot, translate(inner, fields)),
+        Query::Not(inner) => (Occur::MustNot, Box::new(Excluded(translate(inner, fields))) as Engine),
         part => (Occur::Must, translate(part, fields)),
     }));
     Box::new(BooleanQuery::from(clauses))
@@ -51,14 +53,9 @@ fn term(field: Field, key: &str) -> Engine {
     Box::new(TermQuery::new(Term::from_field_text(field, key), IndexRecordOption::Basic))
 }
 
-/// Documents whose number in this column lies between the two, both included. Tantivy's `RangeQuery` is not used: of
-/// 0.27, it underflows where a conjunction with a range in it is excluded and is asked for documents before its first.
-fn range(column: &'static str, (least, greatest): (i64, i64)) -> Engine {
-    let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
-        let numbers = segment.fast_fields().i64(column)?;
-        Ok(move |document: DocId| numbers.first(document).is_some_and(|number| (least..=greatest).contains(&number)))
-    });
-    Box::new(DocPredicateQuery::from(predicate))
+fn range(field: Field, (least, greatest): (i64, i64)) -> Engine {
+    let bound = |number| Bound::Included(Term::from_field_i64(field, number));
+    Box::new(RangeQuery::new(bound(least), bound(greatest)))
 }
 
 fn unscored(query: Engine) -> Engine {
