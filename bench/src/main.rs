@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
@@ -65,13 +66,30 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Line { command, options } = Line::parse();
-    match run(command, options).await {
+    // A run that is interrupted is dropped, and with it the servers it started and their data.
+    let result = tokio::select! {
+        result = run(command, options) => result,
+        signal = interrupted() => signal.and_then(|()| Err(anyhow::anyhow!("interrupted"))),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns when the process is asked to end.
+async fn interrupted() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }
 
 async fn run(command: Command, options: Options) -> anyhow::Result<()> {

@@ -124,7 +124,8 @@ impl Measurement {
 fn version(options: &Options) -> String {
     let output =
         options.program().ok().and_then(|path| std::process::Command::new(path).arg("--version").output().ok());
-    output.map_or("unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or("unknown").to_owned()
 }
 
 impl Display for Measurement {

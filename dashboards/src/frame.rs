@@ -19,6 +19,8 @@ pub(crate) struct Frame<'a> {
     pub refresh: Option<u32>,
     /// Whether search engines should list the page.
     pub listed: bool,
+    /// Whether the page has a search box of its own, so that the head needs none.
+    pub own_search: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -32,6 +34,7 @@ impl<'a> Frame<'a> {
             query: "",
             refresh: None,
             listed: true,
+            own_search: false,
         }
     }
 

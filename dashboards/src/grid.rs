@@ -193,7 +193,6 @@ fn reports_behind(
     row: Option<&str>,
     column: Option<&str>,
 ) -> String {
-    let language = (matrix.language != "perl").then_some(matrix.language.as_str());
     let (version, os) = match across {
         Across::Systems => (matrix.version.as_deref(), column),
         Across::Versions(_) => (column.or(matrix.version.as_deref()), None),
@@ -202,7 +201,7 @@ fn reports_behind(
     site.query(
         "results",
         &[
-            ("language", language),
+            ("language", Some(&matrix.language)),
             ("distribution", distribution),
             ("version", version),
             ("language_version", row),

@@ -3,13 +3,17 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, DurationRound, SecondsFormat, TimeDelta, Utc};
 
 use crate::held::Held;
 
 /// A time to the minute, with the exact one for machines.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment<H>(pub H);
+
+/// A time to the minute, for machines too, so that what shows it stays the same for as long.
+#[derive(Clone, Copy)]
+pub(crate) struct Minute<H>(pub H);
 
 /// A day, with the exact time for machines.
 #[derive(Clone, Copy)]
@@ -20,12 +24,20 @@ pub(crate) struct Day<H>(pub H);
 pub(crate) struct Span<H>(pub H);
 
 impl<H: Held<DateTime<Utc>>> HtmlSafe for Moment<H> {}
+impl<H: Held<DateTime<Utc>>> HtmlSafe for Minute<H> {}
 impl<H: Held<DateTime<Utc>>> HtmlSafe for Day<H> {}
 impl<H: Held<i64>> HtmlSafe for Span<H> {}
 
 impl<H: Held<DateTime<Utc>>> fmt::Display for Moment<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_time(f, self.0.value(), "%Y-%m-%d %H:%M")
+    }
+}
+
+impl<H: Held<DateTime<Utc>>> fmt::Display for Minute<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.0.value();
+        Moment(time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)).fmt(f)
     }
 }
 

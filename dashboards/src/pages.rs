@@ -20,7 +20,7 @@ pub use author::author;
 pub use distribution::distribution;
 pub use distribution_matrix::{MatrixPage, distribution_matrix};
 pub use home::{HomePage, home};
-pub use operations::{CheckRow, OperationsPage, StateCount, WorkerRow, operations};
+pub use operations::{CheckRow, OperationsPage, operations};
 pub use problem::problem;
 pub use receipt::receipt;
 pub use release::{FailingPlatform, ReasonCount, ReleasePage, release};

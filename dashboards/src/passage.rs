@@ -1,5 +1,7 @@
-//! Pieces of report texts made fit for a page: cut at safe places, terminal escapes removed, hidden characters shown.
+//! Pieces of report texts made fit for a page: cut at safe places, terminal escapes removed, hidden characters shown,
+//! mail addresses without their host.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -10,7 +12,8 @@ const LONGEST: usize = 192 * 1024;
 /// What is shown of the end of a text too long to show whole, in bytes: where a suite says how it ended.
 const TAIL: usize = 64 * 1024;
 
-/// Text escaped for HTML, with terminal escapes removed and control characters shown by their numbers.
+/// Text escaped for HTML, with terminal escapes removed, control characters shown by their numbers, and mail addresses
+/// without their host.
 #[derive(Clone, Copy)]
 pub(crate) struct Passage<'a>(pub &'a str);
 
@@ -50,9 +53,42 @@ pub(crate) fn excerpt(text: &str) -> Excerpt<'_> {
     Excerpt { head, tail, omitted: text.len() - head.len() - tail.len() }
 }
 
+/// The text with `…` for the host of each mail address: testers' addresses stand in letters, in what a perl was built
+/// with, and in the names of hosts; they are nothing for a page.
+pub(crate) fn without_hosts(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut from = 0;
+    for address in addresses(text) {
+        let host = text[address.clone()].find('@').map_or(address.end, |at| address.start + at + 1);
+        shown.push_str(&text[from..host]);
+        shown.push('…');
+        from = address.end;
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(&text[from..]);
+    Cow::Owned(shown)
+}
+
+/// Where mail addresses stand: `name@host.example`.
+fn addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices('@').filter_map(|(at, _)| {
+        let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
+        let name = text.as_bytes()[..at].iter().rev().take_while(|byte| named(byte)).count();
+        let host = text[at + 1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
+        let host = &text[at + 1..][..host.unwrap_or(text.len() - at - 1)];
+        let host = host.trim_end_matches(['.', '-']);
+        let (_, last) = host.rsplit_once('.')?;
+        let known = name > 0 && last.len() > 1 && last.bytes().all(|byte| byte.is_ascii_alphabetic());
+        known.then(|| at - name..at + 1 + host.len())
+    })
+}
+
 impl fmt::Display for Passage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
+        let text = without_hosts(self.0);
+        let mut rest = &*text;
         while let Some(character) = rest.chars().next() {
             if character == '\u{1b}' {
                 rest = after_escape(rest);
@@ -79,6 +115,9 @@ impl fmt::Display for Marked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = 0;
         let mut marks: Vec<(usize, usize)> = self.marks.to_vec();
+        // A mark would cut an address in two, and neither half looks like one.
+        let addresses: Vec<Range<usize>> = addresses(self.text).collect();
+        marks.retain(|(start, end)| addresses.iter().all(|address| *end <= address.start || *start >= address.end));
         marks.sort_unstable();
         for (start, end) in marks {
             let start = self.text.floor_char_boundary(start.min(self.text.len())).max(shown);

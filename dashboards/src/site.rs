@@ -29,17 +29,17 @@ impl Site {
         format!("{}/static/{}", self.root, assets::served_name(source))
     }
 
-    pub fn distribution(&self, distribution: &str) -> String {
-        self.segments("dist", &[distribution])
+    pub fn distribution(&self, language: &str, distribution: &str) -> String {
+        in_language(self.segments("dist", &[distribution]), language)
     }
 
-    pub fn release(&self, distribution: &str, version: &str) -> String {
-        self.segments("dist", &[distribution, version])
+    pub fn release(&self, language: &str, distribution: &str, version: &str) -> String {
+        in_language(self.segments("dist", &[distribution, version]), language)
     }
 
     /// The matrix of a distribution over its versions.
-    pub fn matrix(&self, distribution: &str) -> String {
-        self.segments("matrix", &[distribution])
+    pub fn matrix(&self, language: &str, distribution: &str) -> String {
+        in_language(self.segments("matrix", &[distribution]), language)
     }
 
     pub fn author(&self, id: &str) -> String {
@@ -93,6 +93,15 @@ impl Site {
         }
         address
     }
+}
+
+/// The address of what exists under the same name in more than one language; Perl's needs no word more.
+fn in_language(mut address: String, language: &str) -> String {
+    if language != "perl" {
+        address.push_str("?language=");
+        percent_encode(language, &mut address);
+    }
+    address
 }
 
 /// Encodes all but the unreserved characters of RFC 3986 §2.3.

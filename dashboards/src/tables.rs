@@ -8,6 +8,7 @@ use schemas::views::{ResultView, SummaryView};
 use crate::counts::{self, Bar, Count, GradeMark, Tally};
 use crate::held::Held;
 use crate::moment::{Day, Moment};
+use crate::passage::without_hosts;
 use crate::site::Site;
 use crate::tables;
 
@@ -18,6 +19,22 @@ pub(crate) struct ReportTable<'a> {
     pub site: &'a Site,
     pub caption: &'a str,
     pub rows: &'a [ResultView],
+    /// Whether all are of the release the page is about, which is then not named in each row.
+    pub one_release: bool,
+}
+
+impl ReportTable<'_> {
+    /// What there is to say of a report, short: why it is no pass, or how much was tested.
+    fn gist(&self, row: &ResultView) -> String {
+        let suite = row.suite.as_ref().and_then(|suite| Some((suite.tests?, suite.files?)));
+        match (&row.reason, suite) {
+            (Some(reason), _) => reason_in_words(reason),
+            (None, Some((tests, files))) if tests > 0 && files > 0 => {
+                format!("{} tests in {} programs", Count(tests), Count(files))
+            }
+            (None, _) => format!("report {}", row.number),
+        }
+    }
 }
 
 impl HtmlSafe for ReportTable<'_> {}
@@ -35,11 +52,16 @@ pub(crate) struct ReleaseTable<'a> {
 
 impl HtmlSafe for ReleaseTable<'_> {}
 
-/// A reason in a few words: `missing prerequisite (Foo::Bar)`.
+/// Most of a reason's detail a list shows, in characters; its report shows all.
+const LONGEST_DETAIL: usize = 120;
+
+/// A reason in a few words: `missing prerequisite: Foo::Bar`.
 pub(crate) fn reason_in_words(reason: &Reason) -> String {
-    match &reason.detail {
-        Some(detail) => format!("{}: {detail}", code_in_words(reason.code)),
-        None => code_in_words(reason.code).to_owned(),
+    let code = code_in_words(reason.code);
+    let Some(detail) = reason.detail.as_deref().map(without_hosts) else { return code.to_owned() };
+    match detail.char_indices().nth(LONGEST_DETAIL) {
+        Some((end, _)) => format!("{code}: {}…", &detail[..end]),
+        None => format!("{code}: {detail}"),
     }
 }
 

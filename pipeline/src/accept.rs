@@ -163,7 +163,9 @@ async fn commit_group(store: &Store, clock: &Clock, reports: &[NewReport]) -> Re
         .filter(|one| matches!(one, Acceptance::Accepted | Acceptance::Corrected { .. }))
         .count();
     if work > 0 {
-        tx.size_group(group, work).await?;
+        if work < reports.len() {
+            tx.size_group(group, work).await?;
+        }
         tx.enqueue(&ProcessGroup::new(group)).await?;
         tx.commit().await?;
     }

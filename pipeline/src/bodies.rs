@@ -1,10 +1,13 @@
 //! Packing of bodies: zstd with a dictionary trained on real reports.
 
 use std::cell::RefCell;
+use std::io;
 use std::sync::LazyLock;
 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::zstd_safe::{CParameter, DictAttachPref};
+use zstd::zstd_safe::get_frame_content_size;
 
 use crate::store::Body;
 
@@ -15,8 +18,9 @@ const NEWEST: i64 = 1;
 /// Real reports as the doors get them, boiled down to what they share.
 static DICTIONARY: &[u8] = include_bytes!("../dictionaries/reports-1.zdict");
 
-/// Most of the gain is the dictionary's; level 1 packs at intake speed.
-const LEVEL: i32 = 1;
+/// Level 3 packs generated reports of 10 KB to 18 % in 32 microseconds, where level 1 takes as long for 21 % and level 5
+/// three times as long for 17 %.
+const LEVEL: i32 = 3;
 
 static ENCODER: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDictionary::copy(DICTIONARY, LEVEL));
 static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
@@ -30,7 +34,7 @@ thread_local! {
 #[derive(Debug, thiserror::Error)]
 pub enum Damaged {
     #[error("the body could not be unpacked")]
-    Unpack(#[source] std::io::Error),
+    Unpack(#[source] io::Error),
     #[error("the body is packed with dictionary {0}, which this version does not have")]
     Dictionary(i64),
     #[error("the body has {found} bytes instead of {expected}")]
@@ -43,7 +47,7 @@ pub fn pack(bytes: &[u8]) -> Body {
     let packed = COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = match slot {
             Some(compressor) => compressor,
-            None => slot.insert(Compressor::with_prepared_dictionary(&ENCODER).ok()?),
+            None => slot.insert(compressor().ok()?),
         };
         compressor.compress(bytes).ok()
     });
@@ -54,24 +58,45 @@ pub fn pack(bytes: &[u8]) -> Body {
     }
 }
 
+fn compressor() -> std::io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::with_prepared_dictionary(&ENCODER)?;
+    // Copying the dictionary's tables for each body would cost more than packing it.
+    compressor.set_parameter(CParameter::ForceAttachDict(DictAttachPref::ForceAttach))?;
+    Ok(compressor)
+}
+
 /// The bytes as they came.
 pub fn unpack(body: &Body) -> Result<Vec<u8>, Damaged> {
-    let size = usize::try_from(body.size).map_err(|_| Damaged::Size { found: 0, expected: body.size })?;
+    let wrong = |found| Damaged::Size { found, expected: body.size };
+    let size = usize::try_from(body.size).map_err(|_| wrong(0))?;
     let bytes = match body.dictionary {
         0 => body.bytes.clone(),
-        NEWEST => DECOMPRESSOR
-            .with_borrow_mut(|slot| {
-                let decompressor = match slot {
-                    Some(decompressor) => decompressor,
-                    None => slot.insert(Decompressor::with_prepared_dictionary(&DECODER)?),
-                };
-                decompressor.decompress(&body.bytes, size)
-            })
-            .map_err(Damaged::Unpack)?,
+        // Looked at first, so that a damaged size asks for no memory; `pack` always writes it into the frame.
+        NEWEST => match stated_size(&body.bytes).map_err(Damaged::Unpack)? {
+            stated if stated == size => decompress(&body.bytes, size).map_err(Damaged::Unpack)?,
+            stated => return Err(wrong(stated)),
+        },
         other => return Err(Damaged::Dictionary(other)),
     };
     match bytes.len() == size {
         true => Ok(bytes),
-        false => Err(Damaged::Size { found: bytes.len(), expected: body.size }),
+        false => Err(wrong(bytes.len())),
     }
+}
+
+/// The size of its content, as a zstd frame states it.
+fn stated_size(frame: &[u8]) -> io::Result<usize> {
+    let stated = get_frame_content_size(frame).ok().flatten();
+    let stated = stated.and_then(|size| usize::try_from(size).ok());
+    stated.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no zstd frame that states its size"))
+}
+
+fn decompress(frame: &[u8], size: usize) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|slot| {
+        let decompressor = match slot {
+            Some(decompressor) => decompressor,
+            None => slot.insert(Decompressor::with_prepared_dictionary(&DECODER)?),
+        };
+        decompressor.decompress(frame, size)
+    })
 }

@@ -205,7 +205,7 @@ impl Identify {
     }
 }
 
-/// What tells one unproven tester from another: address and name as given.
+/// What tells one unproven tester from another: address and name as given, a line each. No address has two lines.
 fn identity(reporter: &Reporter) -> String {
-    format!("{} {}", reporter.email.trim().to_lowercase(), reporter.name.as_deref().unwrap_or("").trim())
+    format!("{}\n{}", reporter.email.trim().to_lowercase(), reporter.name.as_deref().unwrap_or("").trim())
 }

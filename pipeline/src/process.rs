@@ -19,7 +19,7 @@ use crate::events::{Events, Processed};
 use crate::measures::Measures;
 use crate::queue::ProcessGroup;
 use crate::store::{
-    Counted, GroupNumber, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored, Tx,
+    Counted, GroupNumber, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored, StoredReport, Tx,
 };
 use crate::submission;
 
@@ -48,22 +48,22 @@ pub enum Attempted {
 #[error("the group could not be processed")]
 pub struct ProcessError(#[from] pub StoreError);
 
-/// After so many attempts without an end, the group is cut up: one of its reports may be killing its workers.
+/// After so many attempts that speak against its reports, the group is cut up: one of them may be killing its workers.
 const SUSPICIOUS: i64 = 3;
 
-/// After so many attempts, a report that stands alone is parked.
+/// After so many such attempts, a report that stands alone is parked.
 const HOPELESS: i64 = 6;
 
 impl Process {
     /// Processes the reports of a group that are still waiting.
     pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
-        let attempt = self.begin(group, worker).await?;
+        let (attempt, failures) = self.begin(group, worker).await?;
         let stored = self.store.group_reports(group).await?;
-        if attempt > HOPELESS && stored.len() == 1 {
-            return Ok(self.park(group, attempt, &stored).await?);
+        if failures >= HOPELESS && stored.len() == 1 {
+            return Ok(self.park(group, attempt, failures, &stored).await?);
         }
-        if attempt > SUSPICIOUS && stored.len() > 1 {
+        if failures >= SUSPICIOUS && stored.len() > 1 {
             return Ok(self.split(group, attempt, &stored).await?);
         }
         let readings = self.read(stored).await;
@@ -81,12 +81,14 @@ impl Process {
         }
     }
 
-    /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark.
-    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<i64, StoreError> {
+    /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark. Gives its
+    /// number, and how many attempts before it speak against the group's reports.
+    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<(i64, i64), StoreError> {
         let mut tx = self.store.begin().await?;
+        let failures = tx.failed_attempts(group).await?;
         let attempt = tx.begin_attempt(group, worker, self.clock.now()).await?;
         tx.commit().await?;
-        Ok(attempt)
+        Ok((attempt, failures))
     }
 
     async fn read(&self, stored: Vec<Stored>) -> Vec<Reading> {
@@ -102,12 +104,9 @@ impl Process {
     async fn count(&self, group: GroupNumber, attempt: i64, readings: Vec<Reading>) -> Result<(), StoreError> {
         let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
         let mut tx = self.store.begin().await?;
-        // A correction that came meanwhile has moved its report to a later group.
-        let current: HashMap<i64, i64> = tx.accepted_revisions(group).await?.into_iter().collect();
-        let readings: Vec<Reading> = readings
-            .into_iter()
-            .filter(|reading| current.get(&reading.stored.report.number) == Some(&reading.stored.report.revision))
-            .collect();
+        let waiting = still_waiting(&mut tx, group).await?;
+        let readings: Vec<Reading> =
+            readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
         let rejected: Vec<(i64, String)> = readings
             .iter()
             .filter_map(|reading| Some((reading.stored.report.number, reading.row.as_ref().err()?.clone())))
@@ -148,12 +147,13 @@ impl Process {
         }
     }
 
-    /// Cuts a group into groups of one.
+    /// Cuts a group into groups of one, which are no younger than their reports.
     async fn split(&self, group: GroupNumber, attempt: i64, stored: &[Stored]) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        for one in stored {
-            let alone = tx.open_group(1, now).await?;
+        let waiting = still_waiting(&mut tx, group).await?;
+        for one in stored.iter().filter(|one| waiting(&one.report)) {
+            let alone = tx.open_group(1, one.report.received_at).await?;
             tx.regroup_reports(&[one.report.number], alone).await?;
             tx.enqueue(&ProcessGroup::new(alone)).await?;
         }
@@ -165,11 +165,19 @@ impl Process {
         Ok(Attempted::Split)
     }
 
-    async fn park(&self, group: GroupNumber, attempt: i64, stored: &[Stored]) -> Result<Attempted, StoreError> {
+    async fn park(
+        &self,
+        group: GroupNumber,
+        attempt: i64,
+        failures: i64,
+        stored: &[Stored],
+    ) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
-        let reason = format!("processing failed {} times; an operator can replay it", attempt - 1);
-        let parked: Vec<(i64, String)> = stored.iter().map(|one| (one.report.number, reason.clone())).collect();
+        let reason = format!("processing failed {failures} times; an operator can replay it");
         let mut tx = self.store.begin().await?;
+        let waiting = still_waiting(&mut tx, group).await?;
+        let hopeless = stored.iter().filter(|one| waiting(&one.report));
+        let parked: Vec<(i64, String)> = hopeless.map(|one| (one.report.number, reason.clone())).collect();
         tx.end_reports(State::Parked, &parked).await?;
         tx.end_attempt(group, attempt, now, "poison", Some("parked")).await?;
         tx.settle_group(group, now).await?;
@@ -177,6 +185,13 @@ impl Process {
         self.measures.parked.inc_by(parked.len() as u64);
         Ok(Attempted::Parked)
     }
+}
+
+/// Tells which reports still wait in the group as they were read: a correction that came meanwhile has moved its
+/// report to a later group.
+async fn still_waiting(tx: &mut Tx, group: GroupNumber) -> Result<impl Fn(&StoredReport) -> bool + use<>, StoreError> {
+    let revisions: HashMap<i64, i64> = tx.accepted_revisions(group).await?.into_iter().collect();
+    Ok(move |report: &StoredReport| revisions.get(&report.number) == Some(&report.revision))
 }
 
 /// A report, and the row it becomes or the reason why it is none.
@@ -220,14 +235,12 @@ pub(crate) async fn replace(
     let mut rows = Vec::with_capacity(readings.len());
     let mut same = Vec::new();
     let mut testers = HashSet::new();
-    let mut authors = HashSet::new();
     for Reading { stored, row } in readings {
         let number = stored.report.number;
         let new = match row {
             Ok(extract) => {
                 let name = (extract.language, extract.distribution.clone(), extract.version.clone());
                 let release = *releases.get(&name).ok_or_else(|| StoreError::inconsistent("releases", 0))?;
-                authors.extend(extract.author.clone());
                 new_extract(&stored, extract, release)
             }
             Err(_) => match old.get(&number) {
@@ -259,10 +272,12 @@ pub(crate) async fn replace(
     let first = tx.take_changes(rows.len() + difference.releases.len()).await?;
     tx.put_extracts(&rows, first, now).await?;
     let after_rows = first + rows.len() as i64;
-    tx.mark_releases(&difference.releases, after_rows, now).await?;
+    // Releases that lost a report are among them.
+    let marked = tx.mark_releases(&difference.releases, after_rows, now).await?;
+    let authors: HashSet<String> = marked.iter().filter_map(|release| release.author.clone()).collect();
     Ok(Some(Processed {
         head: after_rows + difference.releases.len() as i64 - 1,
-        releases: releases.into_keys().collect(),
+        releases: marked.into_iter().map(|one| (one.language, one.distribution, one.version)).collect(),
         testers: testers.into_iter().collect(),
         authors: authors.into_iter().collect(),
     }))

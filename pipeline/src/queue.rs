@@ -9,8 +9,8 @@ use apalis::prelude::*;
 use apalis_sqlite::{Config, SqliteStorage};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::PollSemaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::{CancellationToken, PollSemaphore};
 use tower::{Layer, Service};
 
 use crate::store::{GroupNumber, Store};
@@ -30,11 +30,11 @@ impl ProcessGroup {
     }
 }
 
-/// How many jobs may run at a time; changeable while they run. 0 holds: jobs are queued and none is fetched.
+/// How many jobs may run at a time; changeable while they run. 0 holds: jobs are queued and none is begun.
 #[derive(Clone, Debug)]
 pub struct Gate {
     permits: Arc<Semaphore>,
-    size: Arc<std::sync::Mutex<usize>>,
+    size: Arc<watch::Sender<usize>>,
 }
 
 /// More workers than this have never been of use; a larger number asked for is cut to it.
@@ -43,41 +43,53 @@ pub const MOST_WORKERS: usize = 64;
 impl Gate {
     pub fn new(workers: usize) -> Self {
         let workers = workers.min(MOST_WORKERS);
-        Gate { permits: Arc::new(Semaphore::new(workers)), size: Arc::new(std::sync::Mutex::new(workers)) }
+        Gate { permits: Arc::new(Semaphore::new(workers)), size: Arc::new(watch::Sender::new(workers)) }
     }
 
     pub fn workers(&self) -> usize {
-        *self.size.lock().expect("no holder of the gate's size panics")
+        *self.size.borrow()
     }
 
     /// Lets so many jobs run at a time from now on. Running jobs finish.
     pub fn resize(&self, workers: usize) {
         let workers = workers.min(MOST_WORKERS);
-        let mut size = self.size.lock().expect("no holder of the gate's size panics");
-        match workers.checked_sub(*size) {
-            Some(more) => self.permits.add_permits(more),
-            None => {
-                let fewer = *size - workers;
-                let permits = Arc::clone(&self.permits);
-                // Permits in use are forgotten as they come back.
-                let taken = permits.forget_permits(fewer);
-                let rest = u32::try_from(fewer - taken).expect("at most MOST_WORKERS");
-                if rest > 0 {
-                    tokio::spawn(async move {
-                        if let Ok(permits) = permits.acquire_many_owned(rest).await {
-                            permits.forget();
-                        }
-                    });
-                }
+        self.size.send_modify(|size| {
+            match workers.checked_sub(*size) {
+                Some(more) => self.permits.add_permits(more),
+                None => self.take_permits(*size - workers),
             }
+            *size = workers;
+        });
+    }
+
+    fn take_permits(&self, fewer: usize) {
+        let permits = Arc::clone(&self.permits);
+        // Permits in use are forgotten as they come back.
+        let taken = permits.forget_permits(fewer);
+        let rest = u32::try_from(fewer - taken).expect("at most MOST_WORKERS");
+        if rest > 0 {
+            tokio::spawn(async move {
+                if let Ok(permits) = permits.acquire_many_owned(rest).await {
+                    permits.forget();
+                }
+            });
         }
-        *size = workers;
+    }
+
+    /// Waits while the gate holds: a job may have been let through before. False: `stopping` came first.
+    async fn opened(&self, stopping: &CancellationToken) -> bool {
+        let mut size = self.size.subscribe();
+        tokio::select! {
+            _ = size.wait_for(|size| *size > 0) => true,
+            () = stopping.cancelled() => false,
+        }
     }
 }
 
 /// Runs `work` for each queued job until `stop` resolves; jobs running then are waited for.
 ///
-/// A job is done when `work` returns: it has put what became of it into the store.
+/// A job is done when `work` returns: it has put what became of it into the store. One that the gate holds when `stop`
+/// comes ends without having begun; its group stays open.
 ///
 /// `wake` cuts the wait for the next poll short: whoever queues a job in this process rings it.
 pub async fn run<W, F>(
@@ -97,16 +109,24 @@ where
         .batch_size(8)
         .heartbeat_interval(Duration::from_secs(5))
         .lock_tasks(false);
+    let stopping = CancellationToken::new();
+    let (opening, closing) = (gate.clone(), stopping.clone());
     let backend = SqliteStorage::<ProcessGroup>::new(store.writer()).with_config(config).poll_with_stream(pulses(wake));
     WorkerBuilder::new(worker)
         .backend(backend)
         .layer(GateLayer(gate.clone()))
         .build(move |job: ProcessGroup| {
+            let (gate, stopping, work) = (opening.clone(), closing.clone(), work.clone());
             // A task of its own, so that jobs run on all cores.
-            tokio::spawn(work(GroupNumber(job.group)))
+            tokio::spawn(async move {
+                if gate.opened(&stopping).await {
+                    work(GroupNumber(job.group)).await;
+                }
+            })
         })
         .run_until(async move {
             stop.await;
+            stopping.cancel();
             Ok::<(), WorkerError>(())
         })
         .await
@@ -169,6 +189,8 @@ where
     type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // Kept until the next job: a service that becomes unready again would leave apalis in the middle of a fetch,
+        // with the one connection that writes.
         if self.permit.is_none() {
             // The semaphore is never closed, so `None` does not come.
             self.permit = std::task::ready!(self.permits.poll_acquire(context));

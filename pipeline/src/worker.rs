@@ -40,10 +40,10 @@ impl Worker {
 async fn run_jobs(process: Process, gate: Gate, name: String, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let work = {
-            let (process, name) = (process.clone(), name.clone());
+            let (process, name, stop) = (process.clone(), name.clone(), stop.clone());
             move |group| {
-                let (process, name) = (process.clone(), name.clone());
-                async move { attempt_until_done(&process, group, &name).await }
+                let (process, name, stop) = (process.clone(), name.clone(), stop.clone());
+                async move { attempt_until_done(&process, group, &name, &stop).await }
             }
         };
         let wake = process.events.jobs();
@@ -57,14 +57,19 @@ async fn run_jobs(process: Process, gate: Gate, name: String, stop: Cancellation
 }
 
 /// Tries a group until it is done or split; the waits grow, and differ, so that retries do not meet.
-async fn attempt_until_done(process: &Process, group: GroupNumber, name: &str) {
+///
+/// A stop ends the trying. The group stays open, and the next worker that starts queues it again.
+async fn attempt_until_done(process: &Process, group: GroupNumber, name: &str, stop: &CancellationToken) {
     for failures in 0_u32.. {
         match process.process(group, name).await {
             Ok(_) => return,
             Err(_) => {
                 let longest = Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(9));
                 let jitter = f64::from(group.0.unsigned_abs() as u32 % 100) / 200.0;
-                tokio::time::sleep(longest.mul_f64(0.5 + jitter)).await;
+                wait(stop, longest.mul_f64(0.5 + jitter)).await;
+                if stop.is_cancelled() {
+                    return;
+                }
             }
         }
     }
@@ -74,8 +79,9 @@ async fn attempt_until_done(process: &Process, group: GroupNumber, name: &str) {
 ///
 /// A job too many does no harm: a group already settled has nothing left to do.
 pub async fn requeue(process: &Process) -> Result<usize, StoreError> {
-    let groups = process.store.open_groups(i64::MAX).await?;
     let mut tx = process.store.begin().await?;
+    // Read under the write lock: a door in another process may be committing a group and its job.
+    let groups = tx.open_groups().await?;
     let orphans = tx.drop_orphaned_jobs().await?;
     for group in &groups {
         tx.enqueue(&ProcessGroup::new(*group)).await?;

@@ -5,12 +5,15 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use moka::sync::Cache;
 use pipeline::events::{Events, Processed};
+use schemas::ids::Digest;
 
 /// What an answer is about. A change to it makes the answer old.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -150,6 +153,30 @@ impl Kept {
         *response.body_mut() = Body::from(body);
         response
     }
+}
+
+/// Names an answer that has no name yet by its content, so that a reader who has it already is spared its bytes.
+pub async fn named_by_content(request: Request, next: Next) -> Response {
+    let wanted = request.method() == Method::GET;
+    let known = request.headers().get_all(header::IF_NONE_MATCH).iter();
+    let known: HeaderMap = known.map(|etag| (header::IF_NONE_MATCH, etag.clone())).collect();
+    let response = next.run(request).await;
+    let named = response.headers().contains_key(header::ETAG);
+    // Streams are told by their size, which nobody knows.
+    if !wanted || named || response.status() != StatusCode::OK || response.body().size_hint().exact().is_none() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.expect("a body whose size is known is in memory");
+    let digest = Digest::of(&bytes).to_string();
+    let etag = HeaderValue::from_str(&format!("W/\"{}\"", &digest[..16])).expect("hexadecimal digits");
+    if matches(&known, &etag) {
+        parts.status = StatusCode::NOT_MODIFIED;
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
+    parts.headers.insert(header::ETAG, etag);
+    let unchanged = parts.status == StatusCode::NOT_MODIFIED;
+    Response::from_parts(parts, if unchanged { Body::empty() } else { Body::from(bytes) })
 }
 
 /// Whether the reader has this version already (RFC 9110 §13.1.2, weak comparison).

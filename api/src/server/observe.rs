@@ -60,7 +60,7 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
     let id = request_id_of(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let contract = contract_route(request.uri().path());
+    let origins = Origins::of(request.uri().path());
     let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
     let seconds = began.elapsed().as_secs_f64();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
@@ -73,9 +73,7 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
     tracing::debug!(request.id = ?id, %method, route, status = response.status().as_u16(), seconds, "answered");
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID_HEADER, id);
-    if contract {
-        allow_other_origins(headers);
-    }
+    origins.allow(headers);
     response
 }
 
@@ -92,19 +90,45 @@ fn request_id_of(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Scripts of any origin may call the data interfaces (contract §1.1).
-fn contract_route(path: &str) -> bool {
-    path.starts_with("/v4") || path.starts_with("/v3") || path.starts_with("/v1")
+/// Which scripts of other origins may call, and how.
+#[derive(Clone, Copy)]
+enum Origins {
+    /// Of any origin, by the words of today's server (contract §1.1).
+    Contract,
+    /// Of any origin, with all that `/v4` understands.
+    Any,
+    None,
 }
 
-fn allow_other_origins(headers: &mut HeaderMap) {
-    let allowed = [
-        ("access-control-allow-origin", "*"),
-        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        ("access-control-max-age", "3600"),
-        ("access-control-allow-headers", "Content-Type, X-Requested-With"),
-    ];
-    for (name, value) in allowed {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+impl Origins {
+    fn of(path: &str) -> Origins {
+        if path.starts_with("/v4") {
+            Origins::Any
+        } else if path.starts_with("/v3") || path.starts_with("/v1") {
+            Origins::Contract
+        } else {
+            Origins::None
+        }
+    }
+
+    fn allow(self, headers: &mut HeaderMap) {
+        let understood = match self {
+            Origins::None => return,
+            Origins::Contract => "Content-Type, X-Requested-With",
+            Origins::Any => {
+                let told = "ETag, Location, Preference-Applied, Retry-After, X-Request-Id";
+                headers.insert("access-control-expose-headers", HeaderValue::from_static(told));
+                "Authorization, Content-Encoding, Content-Type, If-None-Match, Prefer, X-Request-Id, X-Requested-With"
+            }
+        };
+        let allowed = [
+            ("access-control-allow-origin", "*"),
+            ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ("access-control-max-age", "3600"),
+            ("access-control-allow-headers", understood),
+        ];
+        for (name, value) in allowed {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
     }
 }

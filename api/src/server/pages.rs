@@ -1,18 +1,22 @@
 //! The pages: each handler reads what a page shows and hands it to `dashboards`.
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use dashboards::pages;
 use dashboards::pages::{
     CheckRow, FailingPlatform, HomePage, MatrixPage, OperationsPage, ReasonCount, ReleasePage, ReportPage,
     ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
 };
-use dashboards::{CONTENT_SECURITY_POLICY, Site, pages};
+use pipeline::accept::chain;
+use pipeline::index::DocumentIndex;
 use pipeline::store::{Axis, Failures, ResultFilter};
 use schemas::extract::Language;
 use schemas::grade::Counts;
@@ -23,7 +27,10 @@ use serde::Deserialize;
 use super::App;
 use super::problems::ApiError;
 use super::reading::reports::{id_of, missing};
-use super::reading::{limit, receipts, results, search, status};
+use super::reading::{limit, receipts, results, search};
+
+pub use answer::problem;
+use answer::{PageError, shown, site};
 
 type Shown = Result<Response, PageError>;
 
@@ -42,12 +49,16 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/status/{id}", get(receipt))
         .route("/docs", get(docs))
         .route("/docs/search", get(search_help))
+        .layer(axum::middleware::from_fn(answer::versioned))
         .route("/static/{name}", get(asset))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
 }
 
 /// Rows of lists on pages.
 const ROWS: i64 = 25;
+
+/// Newest reports on the home page.
+const NEWEST: i64 = 15;
 
 async fn home(State(app): State<Arc<App>>) -> Shown {
     let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
@@ -58,7 +69,7 @@ async fn home(State(app): State<Arc<App>>) -> Shown {
         distributions,
         releases,
         testers,
-        recent: app.readers.results(&ResultFilter::default(), None, ROWS).await?,
+        recent: app.readers.results(&ResultFilter::default(), None, NEWEST).await?,
         failing: failing.into_iter().map(|release| release.summary).collect(),
         freshness,
     };
@@ -74,8 +85,8 @@ struct Of {
 impl Of {
     /// The language asked for, or the only one that has this distribution.
     async fn language(&self, app: &App, distribution: &str) -> Result<Language, ApiError> {
-        if self.language.is_some() {
-            return super::reading::language(self.language.as_deref());
+        if let Some(said) = self.language.as_deref().filter(|said| !said.is_empty()) {
+            return super::reading::language(Some(said));
         }
         let perl = app.readers.store.distribution_releases(Language::Perl, distribution).await?;
         if !perl.is_empty() {
@@ -86,11 +97,7 @@ impl Of {
     }
 }
 
-async fn distribution(
-    State(app): State<Arc<App>>,
-    Path(distribution): Path<String>,
-    Query(of): Query<Of>,
-) -> Shown {
+async fn distribution(State(app): State<Arc<App>>, Path(distribution): Path<String>, Query(of): Query<Of>) -> Shown {
     let language = of.language(&app, &distribution).await?;
     let view = app.readers.distribution(language, &distribution).await?.ok_or_else(|| no_reports(&distribution))?;
     Ok(shown(StatusCode::OK, pages::distribution(&site(&app), &view)))
@@ -166,7 +173,12 @@ async fn matrix(State(app): State<Arc<App>>, Path(distribution): Path<String>, Q
     Ok(shown(StatusCode::OK, pages::distribution_matrix(&site(&app), &page)))
 }
 
-async fn listed(State(app): State<Arc<App>>, Query(asked): Query<results::Asked>) -> Shown {
+async fn listed(State(app): State<Arc<App>>, Query(mut asked): Query<results::Asked>) -> Shown {
+    // The form sends its empty fields too.
+    for field in [&mut asked.language, &mut asked.since, &mut asked.changed_since, &mut asked.cursor, &mut asked.limit]
+    {
+        field.take_if(|said| said.is_empty());
+    }
     let filter = asked.filter()?;
     let limit = limit(&app, asked.limit.as_deref(), 50)? as i64;
     let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
@@ -174,7 +186,9 @@ async fn listed(State(app): State<Arc<App>>, Query(asked): Query<results::Asked>
     let more = items.len() as i64 > limit;
     items.truncate(limit as usize);
     let next = items.last().filter(|_| more).map(|last| last.number.to_string());
+    let whole = asked.cursor.is_none() && !more;
     let page = ResultsPage {
+        total: whole.then(|| i64::try_from(items.len()).unwrap_or(i64::MAX)),
         filter: ResultsFilter {
             language: asked.language,
             distribution: filter.distribution,
@@ -188,7 +202,6 @@ async fn listed(State(app): State<Arc<App>>, Query(asked): Query<results::Asked>
             after: asked.cursor,
         },
         results: Page { items, next, freshness },
-        total: None,
     };
     Ok(shown(StatusCode::OK, pages::results(&site(&app), &page)))
 }
@@ -200,6 +213,7 @@ async fn report(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
         None => Vec::new(),
         Some(result) => {
             let filter = ResultFilter {
+                language: Some(super::reading::language(Some(&result.language))?),
                 distribution: Some(result.distribution.clone()),
                 version: Some(result.version.clone()),
                 language_version: Some(result.language_version.clone()),
@@ -234,56 +248,75 @@ async fn found(State(app): State<Arc<App>>, Query(asked): Query<search::Asked>) 
     let site = site(&app);
     let typed = asked.q.clone().unwrap_or_default();
     let wanted = typed.trim();
+    let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
     if wanted.is_empty() {
-        let page = SearchPage { query: typed, answer: SearchAnswer::Nothing };
+        let page = SearchPage { query: typed, answer: SearchAnswer::Nothing, freshness };
         return Ok(shown(StatusCode::OK, pages::search(&site, &page)));
     }
-    let name = wanted.replace("::", "-");
-    let direct = !app.readers.store.distribution_releases(Language::Perl, &name).await?.is_empty();
-    if direct && asked.cursor.is_none() && asked.order.is_none() {
-        return Ok(Redirect::to(&site.distribution(&name)).into_response());
+    if asked.cursor.is_none() && asked.order.is_none() {
+        // Raku names its distributions as its modules, Perl with a hyphen.
+        for (language, name) in [(Language::Perl, wanted.replace("::", "-")), (Language::Raku, wanted.to_owned())] {
+            if !app.readers.store.distribution_releases(language, &name).await?.is_empty() {
+                return Ok(Redirect::to(&site.distribution(language.as_str(), &name)).into_response());
+            }
+        }
     }
     let (status, answer) = match query::parse(&typed) {
         Err(fault) => (StatusCode::BAD_REQUEST, SearchAnswer::Faulty(fault)),
         Ok(_) => (StatusCode::OK, SearchAnswer::Found(Box::new(search::find(&app, &asked).await?))),
     };
-    Ok(shown(status, pages::search(&site, &SearchPage { query: typed, answer })))
+    Ok(shown(status, pages::search(&site, &SearchPage { query: typed, answer, freshness })))
 }
 
 async fn receipt(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
     let id = id_of(&id)?;
     let view = receipts::settled(&app, id, std::time::Duration::ZERO).await?.ok_or_else(|| missing(id))?;
-    Ok(shown(StatusCode::OK, pages::receipt(&site(&app), &view)))
+    let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
+    Ok(shown(StatusCode::OK, pages::receipt(&site(&app), &view, freshness)))
 }
 
 async fn operations(State(app): State<Arc<App>>) -> Shown {
-    let view = status::read(&app).await?;
+    let store = &app.readers.store;
     let now = app.readers.clock.now();
-    let waiting = view.freshness.waiting;
+    let freshness = store.freshness(now).await?;
+    let reports = store.totals().await?.total();
+    let megabytes = store.size().await? as f64 / 1e6;
+    let detail = format!("{megabytes:.1} MB");
+    let mut checks = vec![CheckRow { part: "database".to_owned(), working: true, detail }];
+    let mut index_lag = None;
+    if let Some(index) = app.index.clone() {
+        let (check, mark) = tokio::task::spawn_blocking(move || check_index(index.as_ref()))
+            .await
+            .map_err(|error| ApiError::defect(&error.to_string()))?;
+        index_lag = mark.map(|mark| (freshness.head - mark).max(0));
+        checks.push(check);
+    }
     let page = OperationsPage {
-        version: view.version,
-        uptime: (now - view.started_at).num_seconds(),
-        queue_depth: waiting,
-        queue_age: (waiting > 0).then(|| (now - view.freshness.fresh_at).num_seconds()),
-        index_lag: view.index.as_ref().map_or(0, |index| index.lag),
-        feed_head: view.freshness.head,
-        workers_wanted: i64::try_from(view.workers).unwrap_or(i64::MAX),
-        checks: checks(&view.index),
-        freshness: view.freshness,
-        ..OperationsPage::default()
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime: (now - app.started_at).num_seconds(),
+        reports,
+        oldest_wait: (freshness.waiting > 0).then(|| (now - freshness.fresh_at).num_seconds()),
+        index_lag,
+        workers: i64::try_from(app.gate.workers()).unwrap_or(i64::MAX),
+        checks,
+        freshness,
     };
     Ok(shown(StatusCode::OK, pages::operations(&site(&app), &page)))
 }
 
-fn checks(index: &Option<status::IndexStatus>) -> Vec<CheckRow> {
-    let search = match index {
-        Some(index) => format!("{} documents", index.documents),
-        None => "off".to_owned(),
-    };
-    vec![
-        CheckRow { part: "database".to_owned(), working: true, detail: "answers".to_owned() },
-        CheckRow { part: "document index".to_owned(), working: true, detail: search },
-    ]
+/// Whether the document index answers, and up to which change it is complete.
+fn check_index(index: &dyn DocumentIndex) -> (CheckRow, Option<i64>) {
+    let part = "document index".to_owned();
+    match index.documents().and_then(|documents| Ok((documents, index.mark()?))) {
+        Ok((documents, mark)) => {
+            (CheckRow { part, working: true, detail: format!("{documents} documents") }, Some(mark))
+        }
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "the document index does not answer");
+            let detail = "searches wait for it; reports are still accepted and counted".to_owned();
+            (CheckRow { part, working: false, detail }, None)
+        }
+    }
 }
 
 async fn docs(State(app): State<Arc<App>>) -> Response {
@@ -310,41 +343,6 @@ async fn asset(State(app): State<Arc<App>>, Path(name): Path<String>) -> Respons
     }
 }
 
-/// A page that tells what went wrong at an address.
-pub fn problem(app: &App, error: &ApiError, address: &str) -> Response {
-    shown(error.status(), pages::problem(&site(app), &error.problem(), address))
-}
-
-fn site(app: &App) -> Site {
-    Site { origin: app.rules.public_url.clone().unwrap_or_default(), root: String::new() }
-}
-
-fn shown(status: StatusCode, html: String) -> Response {
-    let mut response = (status, html).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=5, stale-while-revalidate=60"));
-    response
-}
-
 fn no_reports(what: &str) -> ApiError {
     ApiError::not_found(format!("there are no reports of {what}"))
-}
-
-/// An error, told as a page.
-struct PageError(ApiError);
-
-impl<E: Into<ApiError>> From<E> for PageError {
-    fn from(error: E) -> Self {
-        PageError(error.into())
-    }
-}
-
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        shown(self.0.status(), pages::problem(&Site::default(), &self.0.problem(), "/"))
-    }
 }

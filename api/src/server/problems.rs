@@ -110,6 +110,18 @@ impl ApiError {
         error
     }
 
+    /// What the framework refused by itself, in its words: a path, query or body that is not of the kind expected.
+    pub fn refused(status: StatusCode, text: &str) -> Self {
+        // `Failed to deserialize query string: limits: unknown field ...`
+        let parameter = text.strip_prefix("Failed to deserialize query string: ").and_then(|rest| rest.split_once(": "));
+        match (parameter, status) {
+            (Some((name, detail)), _) => ApiError::parameter(name, detail),
+            (None, StatusCode::UNSUPPORTED_MEDIA_TYPE) => ApiError::media_type(text),
+            (None, StatusCode::PAYLOAD_TOO_LARGE) => ApiError::new(status, "too-large", "The body is too large", text),
+            _ => ApiError::new(status, "malformed-request", "The request cannot be read", text),
+        }
+    }
+
     /// The path is there, the method is not.
     pub fn method(detail: impl Into<String>) -> Self {
         ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here", detail)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,6 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::App;
+use super::cache::named_by_content;
 use super::intake::{metabase, v3, v4};
 use super::observe::observe;
 use super::problems::ApiError;
@@ -33,7 +35,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v3/report", post(v3::submit))
         .nest("/api/v1", legacy.clone())
         .nest("/beta", legacy)
-        .merge(reading().merge(pages::routes()).layer(compressed))
+        .merge(reading().merge(pages::routes()).layer(axum::middleware::from_fn(named_by_content)).layer(compressed))
         .route("/v4/tokens", get(tokens::list).post(tokens::issue))
         .route("/v4/tokens/{id}/rotate", post(tokens::rotate))
         .route("/v4/tokens/{id}", delete(tokens::revoke))
@@ -43,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(status::metrics))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), reword))
         .layer(CatchPanicLayer::custom(broken))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
@@ -78,6 +81,10 @@ async fn nowhere(State(app): State<Arc<App>>, request: Request<Body>) -> Respons
 /// Something lives here, but not for this method.
 async fn not_so(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (method, path) = (request.method(), request.uri().path());
+    // A browser asks first whether a script of another origin may; the headers that all answers have say yes.
+    if method == Method::OPTIONS && (path.starts_with("/v4") || path.starts_with("/v3")) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     // Today's server knows no other answer than 404 (contract §11.2).
     if path.starts_with("/v3") || path.starts_with("/v1") {
         return refusal(&app, path, ApiError::not_found("Not Found."));
@@ -85,9 +92,29 @@ async fn not_so(State(app): State<Arc<App>>, request: Request<Body>) -> Response
     refusal(&app, path, ApiError::method(format!("{path} does not take {method}")))
 }
 
+/// Says what the framework refused by itself, in plain text, in the way the path's readers understand.
+async fn reword(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(plain && response.status().is_client_error()) {
+        return response;
+    }
+    let status = response.status();
+    let text = to_bytes(response.into_body(), LONGEST_REFUSAL).await.unwrap_or_default();
+    refusal(&app, &path, ApiError::refused(status, &String::from_utf8_lossy(&text)))
+}
+
+/// Bytes of the framework's own refusals at most.
+const LONGEST_REFUSAL: usize = 16 * 1024;
+
 fn refusal(app: &App, path: &str, error: ApiError) -> Response {
     let legacy = path.starts_with("/api/v1") || path.starts_with("/beta");
-    if path.starts_with("/v3") || path.starts_with("/v1") {
+    let contract = path.starts_with("/v3") || path.starts_with("/v1");
+    if contract && error.status() != StatusCode::NOT_FOUND {
+        v3::contract_error(error)
+    } else if contract {
         let body = r#"{"errors":[{"message":"Not Found.","path":"/"}],"status":404}"#;
         (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     } else if legacy {

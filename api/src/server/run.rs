@@ -9,6 +9,7 @@ use pipeline::accept::Acceptor;
 use pipeline::clock::Clock;
 use pipeline::events::Events;
 use pipeline::identify::Identify;
+use pipeline::index::DocumentIndex;
 use pipeline::measures::Measures;
 use pipeline::process::Process;
 use pipeline::queue::Gate;
@@ -39,6 +40,9 @@ pub enum Role {
 /// Longest time for requests and jobs under way to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// Longest time for the database to be closed after that.
+const CLOSE: Duration = Duration::from_secs(5);
+
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
     let stop = stop_signal()?;
@@ -58,7 +62,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     };
     let gate = Gate::new(settings.workers);
     // tantivy has one writer, so the index belongs to whoever holds the directory.
-    let index = if role == Role::Api { None } else { embedded::index(&settings)? };
+    let index = if role == Role::Api { None } else { index(&settings) };
     if role != Role::Api {
         let worker = Worker {
             process: process.clone(),
@@ -81,14 +85,25 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
         tracing::warn!("some work did not end in time; it goes on at the next start");
     }
-    store.close().await;
+    // Closing waits for every connection, and what did not end in time may hold one for ever.
+    if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
+        tracing::warn!("the database was not closed in time; it recovers at the next start");
+    }
     Ok(())
+}
+
+/// The document index; without it, reports are accepted and counted all the same.
+fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
+    embedded::index(settings).unwrap_or_else(|error| {
+        tracing::error!(error = %format!("{error:#}"), "there is no search until this is mended and assay started again");
+        None
+    })
 }
 
 fn app(
     settings: &Settings,
     process: Process,
-    index: Option<Arc<dyn pipeline::index::DocumentIndex>>,
+    index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
 ) -> App {
     let Process { store, clock, events, measures } = process;

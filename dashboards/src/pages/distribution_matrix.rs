@@ -27,7 +27,8 @@ pub fn distribution_matrix(site: &Site, page: &MatrixPage) -> String {
     let grid = Grid::new(site, matrix, Across::Versions(&versions));
     let title = format!("{}: matrix over versions", matrix.distribution);
     let description = format!("Test reports of {} by version and {} version.", matrix.distribution, matrix.language);
-    let frame = Frame::new(site, title, description, site.matrix(&matrix.distribution)).fresh(matrix.freshness);
+    let frame = Frame::new(site, title, description, site.matrix(&matrix.language, &matrix.distribution))
+        .fresh(matrix.freshness);
     render(&DistributionMatrix { frame, matrix, grid, shown: versions.len() })
 }
 

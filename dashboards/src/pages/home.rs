@@ -27,8 +27,9 @@ pub struct HomePage {
 /// The page at `/`.
 pub fn home(site: &Site, page: &HomePage) -> String {
     let description = "Test reports of CPAN and Raku releases: where they work, where they fail, since when, and why.";
-    let frame = Frame::new(site, "Test reports", description, site.home()).fresh(page.freshness);
-    let recent = ReportTable { site, caption: "Newest reports", rows: &page.recent };
+    let mut frame = Frame::new(site, "Test reports", description, site.home()).fresh(page.freshness);
+    frame.own_search = true;
+    let recent = ReportTable { site, caption: "Newest reports", rows: &page.recent, one_release: false };
     let failing =
         ReleaseTable { site, caption: "Fresh releases with failures", rows: &page.failing, distributions: true };
     render(&Home { frame, page, recent, failing })

@@ -1,7 +1,7 @@
 //! `/status`: how the service itself is doing.
 
 use askama::Template;
-use schemas::views::{Freshness, State};
+use schemas::views::Freshness;
 
 use crate::counts::Count;
 use crate::frame::{Frame, render};
@@ -18,41 +18,17 @@ pub struct OperationsPage {
     pub version: String,
     /// Seconds since this process began.
     pub uptime: i64,
-    /// Jobs waiting.
-    pub queue_depth: i64,
-    /// Age in seconds of the job that waits longest; absent when none waits.
-    pub queue_age: Option<i64>,
-    /// Changes not yet in the document index.
-    pub index_lag: i64,
-    /// Newest change number.
-    pub feed_head: i64,
-    /// Workers asked for; 0 holds processing.
-    pub workers_wanted: i64,
-    pub workers: Vec<WorkerRow>,
-    /// Submissions by state.
-    pub states: Vec<StateCount>,
+    /// Reports processed.
+    pub reports: i64,
+    /// Age in seconds of the report that waits longest; absent when none waits.
+    pub oldest_wait: Option<i64>,
+    /// Changes not yet in the document index; absent on a server without search.
+    pub index_lag: Option<i64>,
+    /// Jobs that may run at the same time; 0 holds processing.
+    pub workers: i64,
     /// The parts the service stands on, and whether each answers.
     pub checks: Vec<CheckRow>,
     pub freshness: Freshness,
-}
-
-/// One worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerRow {
-    pub name: String,
-    /// What it does now: `idle`, `processing`.
-    pub activity: String,
-    /// Jobs done since it began.
-    pub done: i64,
-    /// Seconds since it was last heard of.
-    pub seen: i64,
-}
-
-/// How many submissions are in a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateCount {
-    pub state: State,
-    pub submissions: i64,
 }
 
 /// One part the service stands on.
@@ -87,7 +63,7 @@ impl Operations<'_> {
             self.page.checks.iter().filter(|check| !check.working).map(|check| check.part.as_str()).collect();
         if !failing.is_empty() {
             format!("Not answering: {}.", failing.join(", "))
-        } else if self.page.workers_wanted == 0 {
+        } else if self.page.workers == 0 {
             "Processing is held: reports are accepted and wait.".to_owned()
         } else {
             "All parts answer.".to_owned()

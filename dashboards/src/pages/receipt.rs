@@ -1,7 +1,7 @@
 //! `/status/{id}`: what became of a submission.
 
 use askama::Template;
-use schemas::views::{ReceiptView, State};
+use schemas::views::{Freshness, ReceiptView, State};
 
 use crate::frame::{Frame, render};
 use crate::moment::Moment;
@@ -12,9 +12,10 @@ use crate::site::Site;
 const REFRESH: u32 = 3;
 
 /// The page at `/status/{id}`. It asks to be loaded again every few seconds until the submission is settled.
-pub fn receipt(site: &Site, view: &ReceiptView) -> String {
+pub fn receipt(site: &Site, view: &ReceiptView, freshness: Freshness) -> String {
     let title = format!("Submission {}: {}", view.id, view.state.as_str());
-    let mut frame = Frame::new(site, title, "What became of a submitted report.", site.receipt(&view.id)).unlisted();
+    let mut frame = Frame::new(site, title, "What became of a submitted report.", site.receipt(&view.id));
+    frame = frame.fresh(freshness).unlisted();
     frame.refresh = (!view.state.settled()).then_some(REFRESH);
     render(&Receipt { frame, view })
 }
@@ -40,6 +41,11 @@ impl Receipt<'_> {
         }
     }
 
+    /// Whether anything went wrong in an attempt.
+    fn troubled(&self) -> bool {
+        self.view.attempts.iter().any(|attempt| attempt.text.is_some())
+    }
+
     /// The way a submission goes, and whether this one has come past each place or stands at it.
     fn way(&self) -> [(&'static str, &'static str); 3] {
         let last = match self.view.state {
@@ -49,7 +55,8 @@ impl Receipt<'_> {
         let at = match self.view.state {
             State::Spooled | State::Accepted => 0,
             State::Processing => 1,
-            State::Processed | State::Rejected | State::Parked => 2,
+            State::Rejected | State::Parked => 2,
+            State::Processed => 3,
         };
         let first = if self.view.state == State::Spooled { "spooled" } else { "accepted" };
         let mark = |place| match usize::cmp(&place, &at) {

@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::tables::{self, ReportTable};
 
 /// Most failing platforms listed; the matrix shows them all.
-const MOST_FAILING: usize = 20;
+const MOST_FAILING: usize = 8;
 
 /// What the page of a release shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +55,7 @@ pub fn release(site: &Site, page: &ReleasePage) -> String {
     let release = &page.release.summary;
     let title = format!("{} {}", release.distribution, release.version);
     let description = format!("Test reports of {title}: {}.", in_words(release.counts));
-    let address = site.release(&release.distribution, &release.version);
+    let address = site.release(&release.language, &release.distribution, &release.version);
     let frame = Frame::new(site, title, description, address).fresh(page.release.freshness);
     let mut failing = if page.failing.is_empty() { glance::failing(&page.matrix) } else { page.failing.clone() };
     let unlisted = failing.len().saturating_sub(MOST_FAILING);
@@ -67,7 +67,7 @@ pub fn release(site: &Site, page: &ReleasePage) -> String {
         findings: glance::findings(&page.matrix),
         failing,
         unlisted,
-        recent: ReportTable { site, caption: "Newest reports of this release", rows: &page.recent },
+        recent: ReportTable { site, caption: "Newest reports of this release", rows: &page.recent, one_release: true },
     })
 }
 
@@ -92,11 +92,10 @@ impl Release<'_> {
 
     fn results(&self, language_version: Option<&str>, os: Option<&str>, grade: Option<&str>) -> String {
         let release = &self.view.summary;
-        let language = (release.language != "perl").then_some(release.language.as_str());
         self.frame.site.query(
             "results",
             &[
-                ("language", language),
+                ("language", Some(&release.language)),
                 ("distribution", Some(&release.distribution)),
                 ("version", Some(&release.version)),
                 ("language_version", language_version),

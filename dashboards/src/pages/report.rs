@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use schemas::extract::{PrerequisiteView, SectionView, Source};
 use schemas::grade::Grade;
+use schemas::reason::{Code, Phase, Reason};
 use schemas::views::{Freshness, ReportView, ResultView, SuiteView};
 
 use crate::counts::{Count, GradeMark};
@@ -50,7 +51,7 @@ pub fn report(site: &Site, page: &ReportPage) -> String {
         sections: sections(page),
         tables: tables(view),
         text: &page.text,
-        others: ReportTable { site, caption: "Other reports on this platform", rows: &page.others },
+        others: ReportTable { site, caption: "Other reports on this platform", rows: &page.others, one_release: true },
     })
 }
 
@@ -107,6 +108,22 @@ impl<'a> Report<'a> {
         self.view.details.as_ref().map_or(&[], |details| &details.failing_files)
     }
 
+    /// Whether the report says itself when it was made.
+    fn dated(&self) -> bool {
+        self.view.report.get("created").is_some_and(|created| !created.is_null())
+    }
+
+    /// The phase in which it stopped, where the reason does not already say so.
+    fn phase(&self, reason: &Reason) -> Option<&'static str> {
+        let implied = match reason.code {
+            Code::Configure => Some(Phase::Configure),
+            Code::Build => Some(Phase::Build),
+            Code::TestFailure => Some(Phase::Test),
+            _ => None,
+        };
+        reason.phase.filter(|phase| Some(*phase) != implied).map(phase_in_words)
+    }
+
     fn client(&self) -> Option<&'a str> {
         self.view.details.as_ref()?.user_agent.as_deref()
     }
@@ -124,7 +141,7 @@ impl<'a> Report<'a> {
         self.frame.site.query(
             "results",
             &[
-                ("language", (result.language != "perl").then_some(&result.language)),
+                ("language", Some(&result.language)),
                 ("distribution", Some(&result.distribution)),
                 ("version", Some(&result.version)),
                 ("language_version", Some(&result.language_version)),

@@ -40,13 +40,15 @@ pub struct ResultsFilter {
 /// The page at `/results`.
 pub fn results(site: &Site, page: &ResultsPage) -> String {
     let filter = &page.filter;
-    let chosen = filter.in_words();
-    let title = if chosen.is_empty() { "Reports".to_owned() } else { format!("Reports: {chosen}") };
+    let named = page.results.items.first().filter(|first| filter.tester.as_ref() == Some(&first.tester_id));
+    let chosen = filter.in_words(named.map(|first| first.tester.as_str()));
+    let title = if chosen.is_empty() { "Newest reports".to_owned() } else { chosen.clone() };
     let description = format!("Test reports, newest first. {chosen}");
     let frame = Frame::new(site, title, description, filter.address(site)).fresh(page.results.freshness).unlisted();
     let next = page.results.next.clone().map(|after| ResultsFilter { after: Some(after), ..filter.clone() });
     let first = filter.after.is_some().then(|| ResultsFilter { after: None, ..filter.clone() }.address(site));
-    let rows = ReportTable { site, caption: "Reports, newest first", rows: &page.results.items };
+    let one_release = filter.distribution.is_some() && filter.version.is_some();
+    let rows = ReportTable { site, caption: "Reports, newest first", rows: &page.results.items, one_release };
     render(&Results { next: next.map(|next| next.address(site)), first, frame, page, filter, rows })
 }
 
@@ -78,8 +80,17 @@ impl Results<'_> {
         ]
     }
 
-    fn release(&self) -> Option<(&str, &str)> {
-        Some((self.filter.distribution.as_deref()?, self.filter.version.as_deref()?))
+    /// The page of the release or distribution all reports are of, and its name.
+    fn above(&self) -> Option<(String, String)> {
+        let filter = self.filter;
+        let (site, language) = (self.frame.site, filter.language.as_deref().unwrap_or("perl"));
+        let distribution = filter.distribution.as_deref()?;
+        Some(match filter.version.as_deref() {
+            Some(version) => {
+                (site.release(language, distribution, version), format!("Release {distribution} {version}"))
+            }
+            None => (site.distribution(language, distribution), format!("Distribution {distribution}")),
+        })
     }
 }
 
@@ -103,7 +114,7 @@ impl ResultsFilter {
     }
 
     /// The choice as people say it: `Foo 1.0, perl 5.36.0, linux, fail`.
-    fn in_words(&self) -> String {
+    fn in_words(&self, tester: Option<&str>) -> String {
         let mut words = Vec::new();
         match (&self.distribution, &self.version) {
             (Some(distribution), Some(version)) => words.push(format!("{distribution} {version}")),
@@ -114,7 +125,8 @@ impl ResultsFilter {
         words.extend(self.language_version.as_ref().map(|version| format!("{language} {version}")));
         words.extend([&self.os, &self.architecture].into_iter().flatten().cloned());
         words.extend(self.author.as_ref().map(|author| format!("by {author}")));
-        words.extend(self.tester.as_ref().map(|tester| format!("from tester {tester}")));
+        let from = |id: &String| format!("from {}", tester.map_or_else(|| format!("tester {id}"), str::to_owned));
+        words.extend(self.tester.as_ref().map(from));
         words.extend(self.grade.map(|grade| grade.to_string()));
         words.join(", ")
     }

@@ -2,14 +2,18 @@
 
 use askama::Template;
 use schemas::query::QueryError;
-use schemas::views::SearchView;
+use schemas::views::{Freshness, SearchView};
 
 use crate::counts::{Count, GradeMark};
 use crate::frame::{Frame, render};
 use crate::moment::Day;
 use crate::passage::{Marked, Passage, slice};
+use crate::prose::Phrase;
 use crate::site::Site;
 use crate::tables;
+
+/// Most passages shown of each report.
+const MOST_PASSAGES: usize = 2;
 
 /// What the search page shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +21,8 @@ pub struct SearchPage {
     /// As it was typed.
     pub query: String,
     pub answer: SearchAnswer,
+    /// Of the reports there are; what was found tells itself.
+    pub freshness: Freshness,
 }
 
 /// What a query came to.
@@ -40,7 +46,7 @@ pub fn search(site: &Site, page: &SearchPage) -> String {
         SearchAnswer::Found(found) => (Some(&**found), None),
         SearchAnswer::Faulty(fault) => (None, Some(fault)),
     };
-    frame.freshness = found.map(|found| found.freshness);
+    frame.freshness = Some(found.map_or(page.freshness, |found| found.freshness));
     render(&Search { frame, query, found, fault })
 }
 

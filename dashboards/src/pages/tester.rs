@@ -9,11 +9,19 @@ use crate::moment::Day;
 use crate::site::Site;
 use crate::tables::ReportTable;
 
+/// Most reports shown; the list of reports goes on from there.
+const MOST_REPORTS: usize = 25;
+
 /// The page at `/tester/{id}`.
 pub fn tester(site: &Site, view: &TesterView) -> String {
     let description = format!("Test reports from {}: {} in all.", view.name, Count(view.counts.total()));
     let frame = Frame::new(site, &view.name, description, site.tester(&view.id)).fresh(view.freshness);
-    let recent = ReportTable { site, caption: "Newest reports", rows: &view.recent };
+    let recent = ReportTable {
+        site,
+        caption: "Newest reports",
+        rows: &view.recent[..view.recent.len().min(MOST_REPORTS)],
+        one_release: false,
+    };
     render(&Tester { frame, view, recent })
 }
 

@@ -56,7 +56,7 @@ fn perls_stand_newest_first_by_their_numbers() {
 #[test]
 fn a_cell_leads_to_the_reports_behind_it() {
     let html = release_with(vec![cell("5.42.0 RC1", "mswin32", 3, 1)]);
-    let address = "/results?distribution=Foo-Bar&#38;version=1.10&#38;language_version=5.42.0%20RC1&#38;os=mswin32\"";
+    let address = "/results?language=perl&#38;distribution=Foo-Bar&#38;version=1.10&#38;language_version=5.42.0%20RC1&#38;os=mswin32\"";
     assert!(html.contains(&format!("<td class=\"mixed\"><a href=\"{address}")), "{html}");
 }
 
@@ -134,6 +134,46 @@ fn the_output_of_a_failure_is_unfolded_and_that_of_a_pass_is_not() {
 }
 
 #[test]
+fn addresses_in_texts_are_shown_without_their_host() {
+    let mut page = samples::report();
+    page.report.details = None;
+    page.text =
+        "cc jane.doe+x@mail.example.org. At 5.8.8@RELEASE/bin; @ISA; a@b; ü@x.org; x@y.z0; end@host.de".to_owned();
+    let html = pages::report(&Site::default(), &page);
+    assert!(html.contains("cc jane.doe+x@…. At 5.8.8@RELEASE/bin; @ISA; a@b; ü@x.org; x@y.z0; end@…</pre>"), "{html}");
+}
+
+#[test]
+fn a_match_within_an_address_does_not_show_its_host() {
+    let SearchAnswer::Found(mut found) = samples::search().answer else { panic!("the sample found something") };
+    let text = "write to jane@mail.example.org today";
+    found.items.truncate(1);
+    found.items[0].highlights =
+        vec![schemas::views::Highlight { text: text.to_owned(), marks: vec![(0, 5), (14, 18)] }];
+    let page = SearchPage { answer: SearchAnswer::Found(found), ..samples::search() };
+    assert!(pages::search(&Site::default(), &page).contains("<mark>write</mark> to jane@… today</pre>"));
+}
+
+#[test]
+fn a_raku_distribution_is_not_mixed_up_with_a_perl_one_of_the_same_name() {
+    let mut view = samples::distribution();
+    view.language = "raku".to_owned();
+    view.releases.iter_mut().for_each(|release| release.language = "raku".to_owned());
+    let html = pages::distribution(&Site::default(), &view);
+    assert!(html.contains("href=\"/dist/Foo-Bar/1.24?language=raku\""), "{html}");
+    assert!(html.contains("href=\"/matrix/Foo-Bar?language=raku\""));
+    assert!(html.contains("href=\"/results?language=raku&#38;distribution=Foo-Bar\""));
+}
+
+#[test]
+fn a_report_that_tells_no_time_is_not_said_to_tell_one() {
+    let mut page = samples::report();
+    assert!(pages::report(&Site::default(), &page).contains("by the tester's clock"));
+    page.report.report = serde_json::json!({});
+    assert!(!pages::report(&Site::default(), &page).contains("tester's clock"));
+}
+
+#[test]
 fn a_long_text_is_cut_in_the_middle() {
     let mut page = samples::report();
     page.text = format!("begin{}end", "ä".repeat(1_000_000));
@@ -148,7 +188,7 @@ fn a_long_text_is_cut_in_the_middle() {
 fn a_submission_under_way_is_asked_for_again_and_a_settled_one_is_not() {
     for state in [State::Spooled, State::Accepted, State::Processing, State::Processed, State::Rejected, State::Parked]
     {
-        let html = pages::receipt(&Site::default(), &samples::receipt(state));
+        let html = pages::receipt(&Site::default(), &samples::receipt(state), samples::freshness());
         assert_eq!(html.contains("http-equiv=\"refresh\""), !state.settled(), "{state:?}");
         assert!(html.contains(&format!("<span class=\"state {0}\">{0}</span>", state.as_str())));
     }

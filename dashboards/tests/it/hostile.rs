@@ -3,7 +3,7 @@
 use dashboards::Site;
 use dashboards::pages::{
     self, CheckRow, FailingPlatform, HomePage, MatrixPage, ReleasePage, ReportPage, ResultsFilter, ResultsPage,
-    SearchAnswer, SearchPage, WorkerRow,
+    SearchAnswer, SearchPage,
 };
 use proptest::prelude::*;
 use schemas::extract::SectionView;
@@ -64,7 +64,7 @@ fn hostile_text_in_views_is_shown_as_text() {
     check("distribution", &pages::distribution(&site, &mangled(&samples::distribution())));
     check("author", &pages::author(&site, &mangled(&samples::author())));
     check("tester", &pages::tester(&site, &mangled(&samples::tester())));
-    check("receipt", &pages::receipt(&site, &mangled(&samples::receipt(State::Parked))));
+    check("receipt", &pages::receipt(&site, &mangled(&samples::receipt(State::Parked)), samples::freshness()));
     check("problem", &pages::problem(&site, &mangled(&samples::problem(422)), HOSTILE));
 }
 
@@ -118,10 +118,16 @@ fn hostile_text_in_reports_and_searches_is_shown_as_text() {
     check("report", &pages::report(&site, &page));
     let SearchAnswer::Found(found) = samples::search().answer else { panic!("the sample found something") };
     let answer = SearchAnswer::Found(Box::new(mangled(&*found)));
-    check("search", &pages::search(&site, &SearchPage { query: HOSTILE.to_owned(), answer }));
+    check(
+        "search",
+        &pages::search(&site, &SearchPage { query: HOSTILE.to_owned(), answer, freshness: samples::freshness() }),
+    );
     let fault = QueryError { at: 3, message: HOSTILE.to_owned() };
     let answer = SearchAnswer::Faulty(fault);
-    check("search", &pages::search(&site, &SearchPage { query: HOSTILE.to_owned(), answer }));
+    check(
+        "search",
+        &pages::search(&site, &SearchPage { query: HOSTILE.to_owned(), answer, freshness: samples::freshness() }),
+    );
 }
 
 #[test]
@@ -129,7 +135,6 @@ fn hostile_text_in_the_other_pages_is_shown_as_text() {
     let site = Site::default();
     let mut page = samples::operations();
     page.version = HOSTILE.to_owned();
-    page.workers = vec![WorkerRow { name: HOSTILE.to_owned(), activity: HOSTILE.to_owned(), done: 1, seen: 1 }];
     page.checks = vec![CheckRow { part: HOSTILE.to_owned(), working: false, detail: HOSTILE.to_owned() }];
     check("operations", &pages::operations(&site, &page));
     let mut openapi = samples::openapi();
@@ -190,10 +195,12 @@ proptest! {
         let SearchAnswer::Found(mut found) = samples::search().answer else { panic!("the sample found something") };
         found.items.truncate(1);
         found.items[0].highlights = vec![Highlight { text: text.clone(), marks }];
-        let page = SearchPage { query: text.clone(), answer: SearchAnswer::Found(found) };
+        let freshness = samples::freshness();
+        let page = SearchPage { query: text.clone(), answer: SearchAnswer::Found(found), freshness };
         read("search", &pages::search(&Site::default(), &page));
         let fault = QueryError { at: place, message: "x".to_owned() };
-        read("search", &pages::search(&Site::default(), &SearchPage { query: text, answer: SearchAnswer::Faulty(fault) }));
+        let page = SearchPage { query: text, answer: SearchAnswer::Faulty(fault), freshness };
+        read("search", &pages::search(&Site::default(), &page));
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn usual(site: &Site) -> Vec<(&'static str, String)> {
         ("author", pages::author(site, &samples::author())),
         ("tester", pages::tester(site, &samples::tester())),
         ("search", pages::search(site, &samples::search())),
-        ("receipt", pages::receipt(site, &samples::receipt(State::Processing))),
+        ("receipt", pages::receipt(site, &samples::receipt(State::Processing), samples::freshness())),
         ("operations", pages::operations(site, &samples::operations())),
         ("api", pages::api_reference(site, &samples::openapi())),
         ("search-help", pages::search_help(site)),
@@ -53,7 +53,7 @@ fn rare(site: &Site) -> Vec<(&'static str, String)> {
     unread.report.result = None;
     unread.report.details = None;
     unread.report.state = State::Accepted;
-    let nothing = SearchPage { query: String::new(), answer: SearchAnswer::Nothing };
+    let nothing = SearchPage { query: String::new(), answer: SearchAnswer::Nothing, freshness: samples::freshness() };
     vec![
         ("home-empty", pages::home(site, &HomePage::default())),
         ("release-small", pages::release(site, &small_release)),
@@ -66,7 +66,7 @@ fn rare(site: &Site) -> Vec<(&'static str, String)> {
         ("report-waiting", pages::report(site, &unread)),
         ("search-fault", pages::search(site, &samples::faulty_search())),
         ("search-nothing", pages::search(site, &nothing)),
-        ("receipt-parked", pages::receipt(site, &samples::receipt(State::Parked))),
+        ("receipt-parked", pages::receipt(site, &samples::receipt(State::Parked), samples::freshness())),
         ("operations-idle", pages::operations(site, &OperationsPage::default())),
         ("invalid", pages::problem(site, &samples::problem(422), "/results")),
         ("failure", pages::problem(site, &samples::problem(500), "/")),

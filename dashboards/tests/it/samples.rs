@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use dashboards::pages::{
     CheckRow, FailingPlatform, HomePage, MatrixPage, OperationsPage, ReasonCount, ReleasePage, ReportPage,
-    ResultsFilter, ResultsPage, SearchAnswer, SearchPage, StateCount, WorkerRow,
+    ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
 };
 use schemas::extract::{Details, PrerequisiteView, SectionView, Source};
 use schemas::grade::{Counts, Grade};
@@ -322,7 +322,7 @@ pub fn report() -> ReportPage {
             result: Some(result(1)),
             details: Some(details),
             extractor: Some(1),
-            report: Value::Null,
+            report: json!({"created": "2026-02-09T11:00:00Z"}),
             door: "metabase".to_owned(),
             digest: DIGEST.to_owned(),
             size: 12_345,
@@ -389,13 +389,14 @@ pub fn search() -> SearchPage {
         lag: 17,
         freshness: freshness(),
     };
-    SearchPage { query: "failed Grüße os:linux".to_owned(), answer: SearchAnswer::Found(Box::new(found)) }
+    let query = "failed Grüße os:linux".to_owned();
+    SearchPage { query, answer: SearchAnswer::Found(Box::new(found)), freshness: freshness() }
 }
 
 pub fn faulty_search() -> SearchPage {
     let query = "Grüße colour:red".to_owned();
     let fault = schemas::query::parse(&query).expect_err("there is no such field");
-    SearchPage { query, answer: SearchAnswer::Faulty(fault) }
+    SearchPage { query, answer: SearchAnswer::Faulty(fault), freshness: freshness() }
 }
 
 pub fn receipt(state: State) -> ReceiptView {
@@ -420,31 +421,15 @@ pub fn receipt(state: State) -> ReceiptView {
 }
 
 pub fn operations() -> OperationsPage {
-    let worker = |number: i64| WorkerRow {
-        name: format!("worker-{number}"),
-        activity: if number == 2 { "processing" } else { "idle" }.to_owned(),
-        done: 12_345 * number,
-        seen: number,
-    };
     let check =
         |part: &str, working, detail: &str| CheckRow { part: part.to_owned(), working, detail: detail.to_owned() };
-    let count = |state, submissions| StateCount { state, submissions };
     OperationsPage {
         version: "0.1.0".to_owned(),
         uptime: 354_321,
-        queue_depth: 1_234,
-        queue_age: Some(75),
-        index_lag: 42,
-        feed_head: 482_113,
-        workers_wanted: 4,
-        workers: (1..=3).map(worker).collect(),
-        states: vec![
-            count(State::Accepted, 1_234),
-            count(State::Processing, 3),
-            count(State::Processed, 12_345_678),
-            count(State::Rejected, 17),
-            count(State::Parked, 2),
-        ],
+        reports: 12_345_678,
+        oldest_wait: Some(75),
+        index_lag: Some(42),
+        workers: 4,
         checks: vec![
             check("database", true, "SQLite, write-ahead log"),
             check("queue", true, "in the database"),
@@ -460,8 +445,14 @@ pub fn problem(status: u16) -> Problem {
         422 => ("The choice of reports cannot be read", "One of the filters has a value that cannot be."),
         _ => ("Something went wrong", "The page could not be made. It has been noted."),
     };
-    let errors =
-        if status == 422 { vec![Fault::new("/grade", "expected pass, fail, na or unknown")] } else { Vec::new() };
+    let errors = if status == 422 {
+        vec![
+            Fault::new("/grade", "expected pass, fail, na or unknown"),
+            Fault::new("/language", "expected perl or raku"),
+        ]
+    } else {
+        Vec::new()
+    };
     Problem {
         kind: "/problems/sample".to_owned(),
         title: title.to_owned(),

@@ -31,8 +31,6 @@ fn begins_empty(index: &dyn DocumentIndex) {
     assert_eq!(index.mark().expect("a mark without documents is kept"), 7);
 }
 
-const NOTHING: [i64; 0] = [];
-
 /// Queries with the numbers they must find, newest first.
 const EXPECTED: &[(&str, &[i64])] = &[
     ("timeout", &[4]),

@@ -29,7 +29,10 @@ impl Fake {
 
     fn content(&self) -> Result<MutexGuard<'_, Content>, IndexError> {
         if self.failing.load(Ordering::SeqCst) {
-            return Err(IndexError::Engine { attempt: "the fake index was asked", source: "it was told to fail".into() });
+            return Err(IndexError::Engine {
+                attempt: "the fake index was asked",
+                source: "it was told to fail".into(),
+            });
         }
         Ok(self.content.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -102,7 +102,9 @@ fn an_index_of_another_layout_is_told_apart() {
     let meta = directory.path().join("meta.json");
     Tantivy::open(directory.path()).unwrap().put(vec![document(1)], vec![], 1).unwrap();
     let now = fs::read_to_string(&meta).unwrap();
-    for (from, to) in [("\\\"format\\\":1", "\\\"format\\\":0"), ("language_number", "language_figure"), ("payload", "ballast")] {
+    for (from, to) in
+        [("\\\"format\\\":1", "\\\"format\\\":0"), ("language_number", "language_figure"), ("payload", "ballast")]
+    {
         assert!(now.contains(from), "{now}");
         fs::write(&meta, now.replace(from, to)).unwrap();
         let error = Tantivy::open(directory.path()).map(|_| ()).unwrap_err();

@@ -26,7 +26,8 @@ impl Values {
     }
 }
 
-const CHUNKS: [usize; 3] = [64, 8, 1];
+/// Halving sizes: any number of rows takes a handful of statements, and there are few enough texts to keep prepared.
+const CHUNKS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 
 impl Bulk {
     pub async fn execute<T>(

@@ -45,13 +45,21 @@ impl Store {
 }
 
 impl Tx {
-    /// Opens a group of so many reports. It is settled when each of them has an outcome.
-    pub async fn open_group(&mut self, reports: usize, now: DateTime<Utc>) -> Result<GroupNumber> {
+    /// All groups not yet settled, read under the write lock.
+    pub async fn open_groups(&mut self) -> Result<Vec<GroupNumber>> {
+        let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")
+            .fetch_all(self.connection())
+            .await?;
+        Ok(numbers.into_iter().map(GroupNumber).collect())
+    }
+
+    /// Opens a group of so many reports, the oldest received at `since`. It is settled when each has an outcome.
+    pub async fn open_group(&mut self, reports: usize, since: DateTime<Utc>) -> Result<GroupNumber> {
         let reports = i64::try_from(reports).expect("a group has fewer than 2^63 reports");
         let number: i64 =
             sqlx::query_scalar("INSERT INTO groups (reports, created_at) VALUES ($1, $2) RETURNING number")
                 .bind(reports)
-                .bind(now)
+                .bind(since)
                 .fetch_one(self.connection())
                 .await?;
         Ok(GroupNumber(number))
@@ -60,7 +68,7 @@ impl Tx {
     /// Says how many reports of a group are to be processed, once that is known.
     pub async fn size_group(&mut self, group: GroupNumber, reports: usize) -> Result<()> {
         let reports = i64::try_from(reports).expect("a group has fewer than 2^63 reports");
-        sqlx::query("UPDATE groups SET reports = $2 WHERE number = $1 AND reports <> $2")
+        sqlx::query("UPDATE groups SET reports = $2 WHERE number = $1")
             .bind(group.0)
             .bind(reports)
             .execute(self.connection())
@@ -85,6 +93,17 @@ impl Tx {
         .bind(group.0)
         .bind(worker)
         .bind(now)
+        .fetch_one(self.connection())
+        .await?)
+    }
+
+    /// How many attempts at a group speak against its reports: those without an end, whose worker has vanished, and
+    /// those that failed for a reason that trying again does not mend.
+    pub async fn failed_attempts(&mut self, group: GroupNumber) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "SELECT count(*) FROM attempts WHERE group_number = $1 AND (outcome IS NULL OR outcome <> 'transient')",
+        )
+        .bind(group.0)
         .fetch_one(self.connection())
         .await?)
     }

@@ -29,7 +29,7 @@ pub use changes::{ChangeRow, ResultChange};
 pub use extracts::{Counted, NewExtract, OldExtract};
 pub use groups::{Attempt, GroupNumber};
 pub use matrix::{Axis, CellDelta};
-pub use releases::{Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
+pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};

@@ -152,6 +152,15 @@ impl Store {
     }
 }
 
+/// A release that changed, by its names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MarkedRelease {
+    pub language: Language,
+    pub distribution: String,
+    pub version: String,
+    pub author: Option<String>,
+}
+
 /// Which releases a list of summaries shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SummaryFilter {
@@ -228,19 +237,29 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives changed releases their change numbers, in the order given, from `first` on.
-    pub async fn mark_releases(&mut self, releases: &[ReleaseNumber], first: i64, now: DateTime<Utc>) -> Result<()> {
+    /// Gives changed releases their change numbers, in the order given, from `first` on, and tells which they are, in
+    /// no order.
+    pub async fn mark_releases(
+        &mut self,
+        releases: &[ReleaseNumber],
+        first: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<MarkedRelease>> {
         let numbers: Vec<i64> = releases.iter().map(|release| release.0).collect();
-        sqlx::query(
+        let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
             "UPDATE releases SET change_number = $2 + marked.key, changed_at = $3 \
-             FROM json_each($1) AS marked WHERE releases.number = marked.value",
+             FROM json_each($1) AS marked WHERE releases.number = marked.value \
+             RETURNING language, distribution, version, author",
         )
         .bind(super::list(&numbers))
         .bind(first)
         .bind(now)
-        .execute(self.connection())
+        .fetch_all(self.connection())
         .await?;
-        Ok(())
+        let marked = |(language, distribution, version, author): (String, String, String, Option<String>)| {
+            Some(MarkedRelease { language: language_from(&language)?, distribution, version, author })
+        };
+        Ok(rows.into_iter().filter_map(marked).collect())
     }
 }
 

@@ -250,6 +250,17 @@ impl Tx {
         Ok(done.rows_affected())
     }
 
+    /// Settles reports as processed that were rejected before, and can be read now.
+    pub async fn readmit_reports(&mut self, numbers: &[i64]) -> Result<()> {
+        sqlx::query(
+            "UPDATE reports SET state = 'processed', reason = NULL WHERE number IN (SELECT value FROM json_each($1))",
+        )
+        .bind(super::list(numbers))
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
     /// Ends reports as rejected or parked, with the reason.
     pub async fn end_reports(&mut self, state: State, reasons: &[(i64, String)]) -> Result<()> {
         for (number, reason) in reasons {
@@ -261,6 +272,17 @@ impl Tx {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Numbers and revisions of those of these reports that are settled, read under the write lock.
+    pub async fn settled_revisions(&mut self, numbers: &[i64]) -> Result<Vec<(i64, i64)>> {
+        Ok(sqlx::query_as(
+            "SELECT number, revision FROM reports \
+             WHERE number IN (SELECT value FROM json_each($1)) AND state IN ('processed', 'rejected')",
+        )
+        .bind(super::list(numbers))
+        .fetch_all(self.connection())
+        .await?)
     }
 
     /// Numbers and revisions of a group's accepted reports, read under the write lock.

@@ -9,11 +9,15 @@ use pipeline::identify::Identify;
 use pipeline::measures::Measures;
 use pipeline::process::Process;
 use pipeline::readers::Readers;
-use pipeline::store::{Door, Store, Tester};
+use pipeline::store::{Door, GroupNumber, Store, Tester};
 use pipeline::submission::Submission;
 use schemas::ids::ReportId;
 use schemas::report::Reporter;
+use schemas::views::ReceiptView;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 pub struct Stack {
     pub process: Process,
@@ -31,12 +35,17 @@ impl Stack {
     }
 
     pub async fn open(directory: TempDir) -> Stack {
+        Stack::with_groups(directory, 256).await
+    }
+
+    /// Reports that arrive together are committed in groups of at most `group_limit`.
+    pub async fn with_groups(directory: TempDir, group_limit: usize) -> Stack {
         let store = Store::open(&directory.path().join("assay.db")).await.unwrap();
         store.migrate().await.unwrap();
         let clock = Clock::fixed("2026-11-21T08:00:00Z".parse::<DateTime<Utc>>().unwrap());
         let events = Events::new(store.head().await.unwrap());
         let measures = Measures::new();
-        let acceptor = Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), 256);
+        let acceptor = Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), group_limit);
         Stack {
             acceptor,
             readers: Readers { store: store.clone(), clock: clock.clone() },
@@ -55,17 +64,21 @@ impl Stack {
         self.identify.anonymous(&Reporter { name: Some(name.to_owned()), email }).await.unwrap()
     }
 
-    pub async fn accept(&self, id: &str, body: &str, tester: &str) -> Acceptance {
+    pub async fn submission(&self, id: &str, body: &str, tester: &str) -> Submission {
         let tester = self.tester(tester).await;
         let id: ReportId = id.parse().unwrap();
-        let submission = Submission::new(id, Door::V4, &tester, Bytes::copy_from_slice(body.as_bytes()));
+        Submission::new(id, Door::V4, &tester, Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    pub async fn accept(&self, id: &str, body: &str, tester: &str) -> Acceptance {
+        let submission = self.submission(id, body, tester).await;
         self.acceptor.accept(submission).await.unwrap()
     }
 
     /// Processes all that waits, one group after the other.
     pub async fn work_off(&self) {
         loop {
-            let groups = self.store().open_groups(1000).await.unwrap();
+            let groups = self.open_groups().await;
             if groups.is_empty() {
                 return;
             }
@@ -74,10 +87,40 @@ impl Stack {
             }
         }
     }
+
+    pub async fn open_groups(&self) -> Vec<GroupNumber> {
+        self.store().open_groups(1000).await.unwrap()
+    }
+
+    pub async fn receipt(&self, id: &str) -> ReceiptView {
+        self.readers.receipt(id.parse().unwrap()).await.unwrap().expect("a receipt")
+    }
+
+    /// The database behind the pipeline's back: to look, and to do damage.
+    pub async fn raw(&self) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(self.directory.path().join("assay.db"));
+        SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
+    }
+}
+
+/// Ids of reports, the same at each run.
+pub fn id(number: usize) -> String {
+    Uuid::from_u128(0x0b45_cd74_d944_4999_9c3d_0000_0000_0000 + number as u128).to_string()
 }
 
 /// A small v4 report.
 pub fn report(distribution: &str, version: &str, grade: &str, perl: &str, os: &str) -> String {
+    report_with_text(distribution, version, grade, perl, os, "All tests successful.\n")
+}
+
+pub fn report_with_text(
+    distribution: &str,
+    version: &str,
+    grade: &str,
+    perl: &str,
+    os: &str,
+    text: &str,
+) -> String {
     serde_json::json!({
         "reporter": {"name": "Tester", "email": "tester@example.org"},
         "environment": {
@@ -85,7 +128,7 @@ pub fn report(distribution: &str, version: &str, grade: &str, perl: &str, os: &s
             "system": {"osname": os, "osversion": "6.1"},
         },
         "distribution": {"name": distribution, "version": version},
-        "result": {"grade": grade, "output": {"uncategorized": "All tests successful.\n"}},
+        "result": {"grade": grade, "output": {"uncategorized": text}},
     })
     .to_string()
 }

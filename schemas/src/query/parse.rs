@@ -78,11 +78,14 @@ impl<'t> Parser<'t> {
         let next = self.peek();
         let start = self.at;
         match next {
-            None => refuse(start, if start == 0 || self.text.trim().is_empty() {
-                "the query is empty"
-            } else {
-                "a word, phrase or condition is expected here"
-            }),
+            None => refuse(
+                start,
+                if start == 0 || self.text.trim().is_empty() {
+                    "the query is empty"
+                } else {
+                    "a word, phrase or condition is expected here"
+                },
+            ),
             Some('(') => self.group(),
             Some(')') => refuse(start, "a word, phrase or condition is expected before this parenthesis"),
             Some('"') => {
@@ -90,7 +93,9 @@ impl<'t> Parser<'t> {
                 self.words(WordField::Text, &phrase, start)
             }
             Some(_) => match self.operator() {
-                Some(operator) => refuse(start, format!("{operator} needs a term on both sides; small letters make it a word")),
+                Some(operator) => {
+                    refuse(start, format!("{operator} needs a term on both sides; small letters make it a word"))
+                }
                 None => self.bare(),
             },
         }
@@ -154,7 +159,12 @@ impl<'t> Parser<'t> {
             }
             Field::Time(field) => {
                 self.count(1, at)?;
-                let span = span(value, |text| Moment::read(text.trim()), at, "a time such as 2026, 2026-01, 2026-01-31 or 2026-01-31T12:00")?;
+                let span = span(
+                    value,
+                    |text| Moment::read(text.trim()),
+                    at,
+                    "a time such as 2026, 2026-01, 2026-01-31 or 2026-01-31T12:00",
+                )?;
                 Ok(Query::Time { field, span })
             }
         }
@@ -172,10 +182,7 @@ impl<'t> Parser<'t> {
     fn key(&mut self, field: KeyField, value: &str, written: Written, at: usize) -> Result<Query, QueryError> {
         self.count(1, at)?;
         if written == Written::Bare && ranged(value) {
-            return refuse(
-                at,
-                format!("`{}` has no ranges; language_version, received and created do", field.name()),
-            );
+            return refuse(at, format!("`{}` has no ranges; language_version, received and created do", field.name()));
         }
         let key = field.key(value);
         match field.refuse(&key) {

@@ -197,7 +197,8 @@ fn every_example_of_the_help_parses() {
 
 #[test]
 fn versions_sort_as_numbers() {
-    let ascending = ["5", "5.005", "5.00503", "5.8.0", "v5.8.9", "5.8.10 patch 1", "5.36.0 RC1", "5.36.1", "6.d", "2021.04"];
+    let ascending =
+        ["5", "5.005", "5.00503", "5.8.0", "v5.8.9", "5.8.10 patch 1", "5.36.0 RC1", "5.36.1", "6.d", "2021.04"];
     let numbers: Vec<i64> = ascending.iter().map(|version| ordinal(version).unwrap()).collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     assert_eq!(ordinal("5.36.0"), Some(5_000_036_000_000));
@@ -251,8 +252,7 @@ fn keys_of_equal_values_are_equal() {
 fn long_words_keep_their_place_and_long_texts_their_ends() {
     let long = "x".repeat(words::MAX_WORD + 1);
     let text = format!("a {long} b");
-    let found: Vec<(&str, usize)> =
-        words::words(&text).map(|word| (&text[word.range], word.position)).collect();
+    let found: Vec<(&str, usize)> = words::words(&text).map(|word| (&text[word.range], word.position)).collect();
     assert_eq!(found, [("a", 0), ("b", 2)]);
     let limit = words::SEARCHED_HEAD + words::SEARCHED_TAIL;
     let whole = "é".repeat(limit / 2);
@@ -278,7 +278,8 @@ fn highlighted(query: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn highlights_show_the_best_lines() {
-    let text = "  ok 1 - use Foo::Bar;\r\nnothing here\nFoo only\n# foo bar, foo  BAR\nand foo\nbar across lines\nfoo baz\n";
+    let text =
+        "  ok 1 - use Foo::Bar;\r\nnothing here\nFoo only\n# foo bar, foo  BAR\nand foo\nbar across lines\nfoo baz\n";
     assert_eq!(highlighted("baz", text), ["foo [baz]"]);
     assert_eq!(
         highlighted("Foo::Bar", text),

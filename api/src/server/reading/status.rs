@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use pipeline::accept::chain;
+use pipeline::index::IndexError;
 use pipeline::store::Scope;
 use prometheus::{Encoder as _, TextEncoder};
 use schemas::grade::Counts;
@@ -38,6 +41,8 @@ pub struct StatusView {
 /// How far the document index has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IndexStatus {
+    /// False while the index cannot be asked; the figures are those of an empty one then.
+    pub working: bool,
     pub documents: u64,
     /// Change number up to which it is complete.
     pub mark: i64,
@@ -56,10 +61,14 @@ pub async fn read(app: &App) -> Result<StatusView, ApiError> {
     let index = match app.index.clone() {
         None => None,
         Some(index) => {
-            let asked = tokio::task::spawn_blocking(move || Ok::<_, pipeline::index::IndexError>((index.documents()?, index.mark()?)));
-            let found = asked.await.expect("an index does not panic").map_err(pipeline::search::SearchError::from)?;
-            let (documents, mark) = found;
-            Some(IndexStatus { documents, mark, lag: (freshness.head - mark).max(0) })
+            let asked = tokio::task::spawn_blocking(move || Ok::<_, IndexError>((index.documents()?, index.mark()?)));
+            let found = asked.await.expect("an index does not panic");
+            if let Err(error) = &found {
+                tracing::error!(error = %chain(error), "the document index cannot be asked");
+            }
+            let working = found.is_ok();
+            let (documents, mark) = found.unwrap_or_default();
+            Some(IndexStatus { working, documents, mark, lag: (freshness.head - mark).max(0) })
         }
     };
     Ok(StatusView {
@@ -83,9 +92,11 @@ pub struct Workers {
 pub async fn resize(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Json(order): Json<Workers>,
+    order: Result<Json<Workers>, JsonRejection>,
 ) -> Result<Response, ApiError> {
+    // Who may not ask is told so, before what is wrong with the question.
     demand(&app, &headers, Scope::Admin).await?;
+    let Json(order) = order.map_err(|rejection| ApiError::refused(rejection.status(), &rejection.body_text()))?;
     if order.workers > pipeline::queue::MOST_WORKERS {
         let detail = format!("expected a number from 0 to {}", pipeline::queue::MOST_WORKERS);
         return Err(ApiError::parameter("workers", detail));

@@ -42,6 +42,19 @@ pub(super) struct Answer<'a> {
     pub bodies: Vec<Body<'a>>,
 }
 
+impl Operation<'_> {
+    pub fn refuses(&self) -> bool {
+        self.answers.iter().any(Answer::refusal)
+    }
+}
+
+impl Answer<'_> {
+    /// Whether it says that something is wrong, in the one shape all refusals have.
+    pub fn refusal(&self) -> bool {
+        self.status.starts_with(['4', '5']) && self.bodies.iter().all(|body| body.content_type.contains("problem"))
+    }
+}
+
 /// All operations with their first tag, in the document's order.
 pub(super) fn operations(openapi: &Value) -> Vec<(&str, Operation<'_>)> {
     let mut operations = Vec::new();

@@ -135,7 +135,11 @@ pub(super) fn random_query(depth: u64, chance: &mut Chance) -> String {
         4 => format!("dist:{}", chance.of(&["foo", "Foo::Bar", "none"])),
         5 => format!("{}:{}", chance.of(&["os", "arch", "tester"]), chance.of(&["linux", "mswin32", "doe", "jané"])),
         6 => format!("perl:\"{}\"", chance.of(VERSIONS)),
-        7 => format!("perl:{}{}", chance.of(&["", ">", ">=", "<", "<="]), chance.of(&["5.8", "5.8.10", "5.36", "5.37.0"])),
+        7 => format!(
+            "perl:{}{}",
+            chance.of(&["", ">", ">=", "<", "<="]),
+            chance.of(&["5.8", "5.8.10", "5.36", "5.37.0"])
+        ),
         8 => format!("received:{}2026-{:02}", chance.of(&["", ">", "<="]), 1 + chance.below(12)),
         9 => format!("-({})", inner(chance)),
         10 => format!("({}) OR ({})", inner(chance), inner(chance)),

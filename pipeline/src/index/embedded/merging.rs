@@ -1,13 +1,13 @@
 //! Which segments are merged: enough that a commit a second leaves few, none so large that merging it is felt.
 
-use tantivy::indexer::{MergeCandidate, MergePolicy};
 use tantivy::index::SegmentMeta;
+use tantivy::indexer::{MergeCandidate, MergePolicy};
 
 /// Segments of about the same size that wait before they are merged into one; also how many times larger the next
-/// size is.
-const FAN: u32 = 8;
+/// size is. As many batches of a thousand, as catching up puts them, are merged once and then never again.
+const FAN: u32 = 16;
 /// Most documents in a merged segment. Merging maps the old segments into memory as a whole, some 2.5 KB for each
-/// 10 KB report, and that counts as the process's own: 60 MB with this many. A million reports are fifty segments.
+/// 10 KB report, and that counts as the process's own: 60 MB with this many. A million reports are some sixty segments.
 const LARGEST: u32 = 25_000;
 /// A segment is written again without its removed documents once more than one in this many is.
 const WORN: u32 = 4;
@@ -87,10 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn eight_of_a_size_are_merged_and_seven_are_not() {
-        assert_eq!(merges(&mut sizes(&[1000; 7])), Vec::<Vec<usize>>::new());
-        assert_eq!(merges(&mut sizes(&[1000; 9])), [vec![0, 1, 2, 3, 4, 5, 6, 7]]);
-        assert_eq!(merges(&mut sizes(&[9, 1, 1000, 1, 1, 1, 1, 1, 1, 1])), [vec![1, 3, 4, 5, 6, 7, 8, 9]]);
+    fn sixteen_of_a_size_are_merged_and_fifteen_are_not() {
+        assert_eq!(merges(&mut sizes(&[1000; 15])), Vec::<Vec<usize>>::new());
+        assert_eq!(merges(&mut sizes(&[1000; 17])), [(0..16).collect::<Vec<usize>>()]);
+        let mut mixed = vec![1; 17];
+        mixed[2] = 1000;
+        assert_eq!(merges(&mut sizes(&mixed)), [(0..17).filter(|&index| index != 2).collect::<Vec<usize>>()]);
     }
 
     #[test]
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(merges(&mut sizes(&[8000, 8000])), Vec::<Vec<usize>>::new());
         assert_eq!(merges(&mut sizes(&[8000; 3])), [vec![0, 1, 2]]);
         assert_eq!(merges(&mut sizes(&[7000, 12_000, 7000])), [vec![0, 2]]);
+        assert_eq!(merges(&mut sizes(&[4000; 7])), [vec![0, 1, 2, 3, 4, 5]]);
         assert_eq!(merges(&mut sizes(&[LARGEST / 2; 20])), Vec::<Vec<usize>>::new());
     }
 
@@ -133,7 +136,7 @@ mod tests {
             largest = largest.max(segments.iter().copied().max().unwrap());
         }
         assert_eq!(segments.iter().sum::<u32>(), (0..20_000).map(|commit| 1 + commit % 13).sum::<u32>());
-        assert!(segments.len() < 45, "{segments:?}");
+        assert!(segments.len() < 70, "{segments:?}");
         assert!(largest <= LARGEST, "{largest}");
     }
 }

@@ -23,9 +23,9 @@ pub(super) fn translate(query: &Query, fields: &Fields) -> Engine {
         Query::Time { field, span } => unscored(range(fields.time(*field), span.bounds())),
         Query::Not(_) => all(std::slice::from_ref(query), fields),
         Query::All(parts) => all(parts, fields),
-        Query::Any(parts) => {
-            Box::new(BooleanQuery::from(parts.iter().map(|part| (Occur::Should, translate(part, fields))).collect::<Vec<_>>()))
-        }
+        Query::Any(parts) => Box::new(BooleanQuery::from(
+            parts.iter().map(|part| (Occur::Should, translate(part, fields))).collect::<Vec<_>>(),
+        )),
     }
 }
 
