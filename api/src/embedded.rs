@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use pipeline::catch_up::CatchUp;
 use pipeline::clock::Clock;
 use pipeline::events::Events;
-use pipeline::index::{DocumentIndex, Tantivy};
+use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::measures::Measures;
 use pipeline::process::Process;
 use pipeline::rebuild;
@@ -70,6 +70,17 @@ pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex
     }
 }
 
+/// The document index; one that cannot be read any more is begun anew, since a rebuild fills it.
+fn mended_index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
+    let Index::Directory(directory) = &settings.index else { return Ok(None) };
+    let index = match Tantivy::open(directory) {
+        Err(IndexError::Damaged { .. } | IndexError::Outdated { .. }) => Tantivy::anew(directory),
+        opened => opened,
+    };
+    let index = index.with_context(|| format!("the document index in {} cannot be opened", directory.display()))?;
+    Ok(Some(Arc::new(index)))
+}
+
 /// A schema step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Migration {
@@ -111,7 +122,7 @@ pub async fn rebuild(settings: &Settings, clear: bool, told: impl FnMut(u64)) ->
         clock: Clock::System,
         measures: Measures::new(),
     };
-    let index = index(settings)?;
+    let index = mended_index(settings)?;
     if clear {
         rebuild::clear(&process).await.context("what is derived could not be cleared")?;
         if let Some(index) = &index {

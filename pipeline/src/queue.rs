@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::{CancellationToken, PollSemaphore};
+use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
 use crate::store::{GroupNumber, Store};
@@ -88,8 +89,8 @@ impl Gate {
 
 /// Runs `work` for each queued job until `stop` resolves; jobs running then are waited for.
 ///
-/// A job is done when `work` returns: it has put what became of it into the store. One that the gate holds when `stop`
-/// comes ends without having begun; its group stays open.
+/// A job is done when `work` returns: it has put what became of it into the store. One that has been fetched but not
+/// begun when `stop` comes may end without having begun; its group stays open.
 ///
 /// `wake` cuts the wait for the next poll short: whoever queues a job in this process rings it.
 pub async fn run<W, F>(
@@ -109,27 +110,47 @@ where
         .batch_size(8)
         .heartbeat_interval(Duration::from_secs(5))
         .lock_tasks(false);
-    let stopping = CancellationToken::new();
+    let stopping = Stopping::default();
     let (opening, closing) = (gate.clone(), stopping.clone());
     let backend = SqliteStorage::<ProcessGroup>::new(store.writer()).with_config(config).poll_with_stream(pulses(wake));
     WorkerBuilder::new(worker)
         .backend(backend)
-        .layer(GateLayer(gate.clone()))
+        .layer(GateLayer { gate: gate.clone(), stopping: stopping.asked.clone() })
         .build(move |job: ProcessGroup| {
             let (gate, stopping, work) = (opening.clone(), closing.clone(), work.clone());
             // A task of its own, so that jobs run on all cores.
-            tokio::spawn(async move {
-                if gate.opened(&stopping).await {
+            stopping.jobs.clone().spawn(async move {
+                if !stopping.ended.is_cancelled() && gate.opened(&stopping.asked).await {
                     work(GroupNumber(job.group)).await;
                 }
             })
         })
         .run_until(async move {
             stop.await;
-            stopping.cancel();
+            stopping.drain().await;
             Ok::<(), WorkerError>(())
         })
         .await
+}
+
+/// How a run comes to its end: no more jobs are let through, those that run end, and only then apalis is told.
+///
+/// Told while jobs run, apalis waits for them and lets lie what it has begun itself: a fetch or a heartbeat in the
+/// middle of its transaction, with the one connection that writes and that the jobs need to end.
+#[derive(Clone, Default)]
+struct Stopping {
+    asked: CancellationToken,
+    jobs: TaskTracker,
+    ended: CancellationToken,
+}
+
+impl Stopping {
+    async fn drain(&self) {
+        self.asked.cancel();
+        self.jobs.close();
+        self.jobs.wait().await;
+        self.ended.cancel();
+    }
 }
 
 /// When to look for jobs: at each ring, once more shortly after it, and now and then in any case.
@@ -161,15 +182,19 @@ impl futures::Stream for Pulses {
     }
 }
 
-/// Lets a job be fetched only when the gate has room for it.
+/// Lets a job be fetched only when the gate has room for it, and none once a stop was asked for.
 #[derive(Clone)]
-struct GateLayer(Gate);
+struct GateLayer {
+    gate: Gate,
+    stopping: CancellationToken,
+}
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gated<S>;
 
     fn layer(&self, inner: S) -> Gated<S> {
-        Gated { inner, permits: PollSemaphore::new(Arc::clone(&self.0.permits)), permit: None }
+        let permits = PollSemaphore::new(Arc::clone(&self.gate.permits));
+        Gated { inner, permits, permit: None, stopping: self.stopping.clone() }
     }
 }
 
@@ -177,6 +202,7 @@ struct Gated<S> {
     inner: S,
     permits: PollSemaphore,
     permit: Option<OwnedSemaphorePermit>,
+    stopping: CancellationToken,
 }
 
 impl<S, R> Service<R> for Gated<S>
@@ -192,6 +218,10 @@ where
         // Kept until the next job: a service that becomes unready again would leave apalis in the middle of a fetch,
         // with the one connection that writes.
         if self.permit.is_none() {
+            if self.stopping.is_cancelled() {
+                // For good: apalis is woken by the jobs that end, and by its own stop.
+                return Poll::Pending;
+            }
             // The semaphore is never closed, so `None` does not come.
             self.permit = std::task::ready!(self.permits.poll_acquire(context));
         }

@@ -305,8 +305,8 @@ fn counts_shown(cells: &[Cell]) -> BTreeMap<(String, String), Shown> {
 }
 
 fn counts_known(matrix: &Value) -> BTreeMap<(String, String), Shown> {
-    let across = matrix["axes"].as_array().unwrap().iter().map(|axis| axis.as_str().unwrap());
-    let across = across.filter(|axis| *axis != "language_version").next_back().unwrap();
+    let mut across = matrix["axes"].as_array().unwrap().iter().map(|axis| axis.as_str().unwrap());
+    let across = across.rfind(|axis| *axis != "language_version").unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let cells = matrix["cells"].as_array().unwrap().iter().map(|cell| {
         let counts = ["pass", "fail", "na", "unknown"].map(|grade| (letter(grade), cell[grade].as_i64().unwrap()));

@@ -175,11 +175,13 @@ fn a_killed_process_leaves_whole_batches_and_their_mark() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let marks = lines.filter_map(|line| line.strip_prefix("mark ")?.parse::<i64>().ok());
-        let told = marks.take(3).last().unwrap();
+        let mut marks = lines.filter_map(|line| line.strip_prefix("mark ")?.parse::<i64>().ok());
+        // The pipe stays open until the kill, so that nothing but the kill ends the process.
+        let told = marks.by_ref().take(3).last().unwrap();
         thread::sleep(Duration::from_millis(7 * round));
         child.kill().unwrap();
-        child.wait().unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "it was ended by the kill");
+        drop(marks);
 
         let index = Tantivy::open(directory.path()).unwrap();
         let mark = index.mark().unwrap();

@@ -293,6 +293,21 @@ async fn a_stop_ends_in_time_and_leaves_nothing_half_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_at_any_moment_ends_in_time() {
+    let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 1).await;
+    for cycle in 0..40 {
+        accept(&stack, 10 * cycle..10 * cycle + 10).await;
+        let worker = Running::start(&stack, &format!("worker {cycle}"), &Gate::new(1 + cycle % 4)).await;
+        // Somewhere between the first fetch and the last job.
+        tokio::time::sleep(Duration::from_millis(cycle as u64 * 3 % 40)).await;
+        worker.stop(Duration::from_secs(5)).await;
+    }
+    let worker = Running::start(&stack, "last", &Gate::new(2)).await;
+    eventually("all reports counted", async || counted(&stack).await == 400).await;
+    worker.stop(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_wait_for_a_database_that_refuses() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;

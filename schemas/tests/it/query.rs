@@ -343,7 +343,10 @@ proptest! {
     }
 
     #[test]
-    fn fragments_are_pieces_of_the_text_with_marks_at_words(text in "([a-cäİ_ \n.]|[d-z]{60,70}){0,120}", query in "[a-c]{1,2}( [a-c])?") {
+    fn fragments_are_pieces_of_the_text_with_marks_at_words(
+        text in "([a-cäİ_ \n.]|[d-z]{60,70}){0,120}",
+        query in "[a-c]{1,2}( [a-c])?",
+    ) {
         let query = parse(&query).unwrap();
         let fragments = highlight(&query, &text);
         prop_assert!(fragments.len() <= FRAGMENTS);

@@ -1,0 +1,96 @@
+//! Every answer to a reader says how it may be kept, has a name, and is not sent again to who has it.
+
+use crate::captures::register_testers;
+use crate::server::{Server, exchange};
+use crate::submissions::{Made, captures};
+
+/// A server with something on each page, and the paths of all readers.
+async fn stocked() -> (Server, Vec<String>) {
+    let server = Server::start();
+    register_testers(&server).await;
+    let capture = captures().into_iter().find(|capture| capture.path != "/v3/report").unwrap();
+    assert_eq!(exchange(&server, &capture.bytes).await.status, 201);
+    server.settle_index().await;
+    let row = server.lines("/v4/results").await.remove(0);
+    let text = |name: &str| row[name].as_str().unwrap().to_owned();
+    let (id, tester, author) = (text("id"), text("tester_id"), text("author"));
+    let (distribution, version) = (text("distribution"), text("version"));
+    let paths = [
+        format!("/v4/reports/{id}"),
+        format!("/v4/reports/{id}/text"),
+        format!("/v4/reports/{id}/raw"),
+        format!("/v4/reports/{id}/receipt"),
+        format!("/v4/releases/{distribution}"),
+        format!("/v4/releases/{distribution}/{version}"),
+        format!("/v4/distributions/{distribution}"),
+        format!("/v4/authors/{author}"),
+        format!("/v4/testers/{tester}"),
+        format!("/v4/matrix/{distribution}"),
+        format!("/v4/matrix/{distribution}/{version}"),
+        "/v4/summaries".to_owned(),
+        "/v4/results".to_owned(),
+        "/v4/changes".to_owned(),
+        "/v4/search?q=grade:pass".to_owned(),
+        "/v4/openapi.json".to_owned(),
+        "/docs".to_owned(),
+        "/docs/search".to_owned(),
+    ];
+    (server, paths.to_vec())
+}
+
+/// Pages and the like: each tells the moment it was made, so its name may change from one second to the next.
+const MOMENTARY: [&str; 5] = ["/", "/results", "/status", "/v4/status", "/search?q=grade:pass"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reader_has_a_name_and_a_rule_for_caches_and_answers_304_to_who_has_it() {
+    let (server, paths) = stocked().await;
+    for path in paths.iter().map(String::as_str).chain(MOMENTARY) {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert!(!answer.header("cache-control").is_empty(), "{path} has no Cache-Control");
+        let etag = answer.header("etag");
+        assert!(etag.trim_start_matches("W/").starts_with('"'), "{path} has no ETag");
+        if MOMENTARY.contains(&path) {
+            continue;
+        }
+        for known in [etag.to_owned(), format!("\"x\", {etag}"), "*".to_owned()] {
+            let again = server.ask(server.client.get(server.at(path)).header("if-none-match", &known)).await;
+            assert_eq!((again.status, again.body.len()), (304, 0), "{path} with {known}");
+            assert_eq!(again.header("etag"), etag, "{path}");
+            assert!(!again.header("cache-control").is_empty(), "{path}");
+        }
+        let other = server.ask(server.client.get(server.at(path)).header("if-none-match", "W/\"fff\"")).await;
+        assert_eq!((other.status, other.body.len()), (200, answer.body.len()), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_changes_with_what_it_names() {
+    let server = Server::start();
+    let lists = ["/v4/releases/Foo-Bar/1.0", "/v4/matrix/Foo-Bar/1.0", "/v4/summaries", "/v4/results", "/v4/changes"];
+    let mut before = vec![String::new(); lists.len()];
+    for round in 1..=5 {
+        assert_eq!(server.submit(&Made::default().json()).await.status, 202);
+        server.settle().await;
+        for (path, before) in lists.iter().zip(&mut before) {
+            let request = server.client.get(server.at(path)).header("if-none-match", &*before);
+            let answer = server.ask(request).await;
+            assert_eq!(answer.status, 200, "{path} is told to be unchanged in round {round}");
+            if path.contains("/1.0") {
+                assert!(answer.text().contains(&format!("\"pass\":{round}")), "{path}: {}", answer.text());
+            }
+            *before = answer.header("etag").to_owned();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_private_or_wrong_is_kept_by_nobody() {
+    let server = Server::start();
+    let (admin, _) = server.token(&["--scope", "admin"]);
+    let tokens = server.ask(server.client.get(server.at("/v4/tokens")).bearer_auth(admin)).await;
+    assert_eq!((tokens.status, tokens.header("cache-control")), (200, "no-store"));
+    for path in ["/v4/releases/No-Such", "/v4/nothing", "/v4/matrix/Foo?axes=x", "/v4/tokens", "/readyz"] {
+        assert_eq!(server.get(path).await.header("cache-control"), "no-store", "{path}");
+    }
+}
