@@ -3,7 +3,7 @@
 //! Group commit: what arrives while a transaction is being written is committed together by the next one, with one
 //! fsync and one job. Nobody waits for a group to fill up, so a lone submission is as fast as the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use schemas::ids::{Digest, ReportId};
 use tokio::sync::{mpsc, oneshot};
@@ -158,13 +158,14 @@ async fn commit_group(store: &Store, clock: &Clock, reports: &[NewReport]) -> Re
         };
         acceptances.push(acceptance);
     }
-    let work = acceptances
-        .iter()
-        .filter(|one| matches!(one, Acceptance::Accepted | Acceptance::Corrected { .. }))
-        .count();
-    if work > 0 {
-        if work < reports.len() {
-            tx.size_group(group, work).await?;
+    // A report that is corrected within the group is one report to process.
+    let work: HashSet<ReportId> = (reports.iter().zip(&acceptances))
+        .filter(|(_, acceptance)| matches!(acceptance, Acceptance::Accepted | Acceptance::Corrected { .. }))
+        .map(|(report, _)| report.id)
+        .collect();
+    if !work.is_empty() {
+        if work.len() < reports.len() {
+            tx.size_group(group, work.len()).await?;
         }
         tx.enqueue(&ProcessGroup::new(group)).await?;
         tx.commit().await?;
@@ -174,7 +175,7 @@ async fn commit_group(store: &Store, clock: &Clock, reports: &[NewReport]) -> Re
 
 /// The first report of each id: the others are repetitions or corrections within the group.
 fn first_of_each(reports: &[NewReport]) -> Vec<&NewReport> {
-    let mut seen = std::collections::HashSet::with_capacity(reports.len());
+    let mut seen = HashSet::with_capacity(reports.len());
     reports.iter().filter(|report| seen.insert(report.id)).collect()
 }
 

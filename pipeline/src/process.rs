@@ -59,7 +59,7 @@ impl Process {
     pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
         let (attempt, failures) = self.begin(group, worker).await?;
-        let stored = self.store.group_reports(group).await?;
+        let stored = self.store.group_reports(&[group]).await?;
         if failures >= HOPELESS && stored.len() == 1 {
             return Ok(self.park(group, attempt, failures, &stored).await?);
         }
@@ -67,18 +67,24 @@ impl Process {
             return Ok(self.split(group, attempt, &stored).await?);
         }
         let readings = self.read(stored).await;
-        match self.count(group, attempt, readings).await {
-            Ok(()) => {
-                timer.observe_duration();
-                self.measures.attempts.with_label_values(&["done"]).inc();
-                Ok(Attempted::Done)
-            }
-            Err(error) => {
-                let transient = error.transient();
-                self.fail(group, attempt, &error, transient).await;
-                Err(ProcessError(error))
-            }
-        }
+        self.count(&[(group, attempt)], readings).await?;
+        timer.observe_duration();
+        Ok(Attempted::Done)
+    }
+
+    /// Processes groups that nobody has tried yet in one transaction, as intake commits what arrives together: many
+    /// small groups cost hardly more than one. When that fails, each has to be tried by itself.
+    pub async fn process_together(&self, groups: &[GroupNumber], worker: &str) -> Result<(), ProcessError> {
+        let timer = self.measures.process_seconds.start_timer();
+        let mut tx = self.store.begin().await?;
+        let begun = tx.begin_first_attempts(groups, worker, self.clock.now()).await?;
+        tx.commit().await?;
+        let stored = self.store.group_reports(&begun).await?;
+        let readings = self.read(stored).await;
+        let attempts: Vec<(GroupNumber, i64)> = begun.into_iter().map(|group| (group, 1)).collect();
+        self.count(&attempts, readings).await?;
+        timer.observe_duration();
+        Ok(())
     }
 
     /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark. Gives its
@@ -100,11 +106,26 @@ impl Process {
         readings
     }
 
-    /// Writes what was read, in one transaction with the end of the attempt.
-    async fn count(&self, group: GroupNumber, attempt: i64, readings: Vec<Reading>) -> Result<(), StoreError> {
+    /// Writes what was read, and notes the attempts as done or failed.
+    async fn count(&self, attempts: &[(GroupNumber, i64)], readings: Vec<Reading>) -> Result<(), ProcessError> {
+        match self.write(attempts, readings).await {
+            Ok(()) => {
+                self.measures.attempts.with_label_values(&["done"]).inc_by(attempts.len() as u64);
+                Ok(())
+            }
+            Err(error) => {
+                self.fail(attempts, &error).await;
+                Err(ProcessError(error))
+            }
+        }
+    }
+
+    /// Writes what was read, in one transaction with the end of the attempts.
+    async fn write(&self, attempts: &[(GroupNumber, i64)], readings: Vec<Reading>) -> Result<(), StoreError> {
+        let groups: Vec<GroupNumber> = attempts.iter().map(|(group, _)| *group).collect();
         let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
         let mut tx = self.store.begin().await?;
-        let waiting = still_waiting(&mut tx, group).await?;
+        let waiting = still_waiting(&mut tx, &groups).await?;
         let readings: Vec<Reading> =
             readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
         let rejected: Vec<(i64, String)> = readings
@@ -114,9 +135,9 @@ impl Process {
         let now = self.clock.now();
         tx.end_reports(State::Rejected, &rejected).await?;
         let news = replace(&mut tx, readings, now).await?;
-        let processed = tx.settle_reports(group).await?;
-        tx.settle_group(group, now).await?;
-        tx.end_attempt(group, attempt, now, "done", None).await?;
+        let processed = tx.settle_reports(&groups).await?;
+        tx.settle_groups(&groups, now).await?;
+        tx.end_attempts(attempts, now, "done", None).await?;
         tx.commit().await?;
 
         self.measures.processed.inc_by(processed);
@@ -131,19 +152,19 @@ impl Process {
         Ok(())
     }
 
-    /// Notes a failed attempt. Failing to note it is logged and no more: the attempt stays on record without an end.
-    async fn fail(&self, group: GroupNumber, attempt: i64, error: &StoreError, transient: bool) {
-        let outcome = if transient { "transient" } else { "permanent" };
-        self.measures.attempts.with_label_values(&[outcome]).inc();
+    /// Notes failed attempts. Failing to note them is logged and no more: they stay on record without an end.
+    async fn fail(&self, attempts: &[(GroupNumber, i64)], error: &StoreError) {
+        let outcome = if error.transient() { "transient" } else { "permanent" };
+        self.measures.attempts.with_label_values(&[outcome]).inc_by(attempts.len() as u64);
         let text = chain(error);
-        tracing::warn!(group.number = group.0, attempt, outcome, error = %text, "an attempt failed");
+        tracing::warn!(groups = attempts.len(), outcome, error = %text, "an attempt failed");
         let noted = async {
             let mut tx = self.store.begin().await?;
-            tx.end_attempt(group, attempt, self.clock.now(), outcome, Some(&text)).await?;
+            tx.end_attempts(attempts, self.clock.now(), outcome, Some(&text)).await?;
             tx.commit().await
         };
         if let Err(error) = noted.await {
-            tracing::error!(group.number = group.0, error = %chain(&error), "a failed attempt could not be noted");
+            tracing::error!(groups = attempts.len(), error = %chain(&error), "a failed attempt could not be noted");
         }
     }
 
@@ -151,7 +172,7 @@ impl Process {
     async fn split(&self, group: GroupNumber, attempt: i64, stored: &[Stored]) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let waiting = still_waiting(&mut tx, group).await?;
+        let waiting = still_waiting(&mut tx, &[group]).await?;
         for one in stored.iter().filter(|one| waiting(&one.report)) {
             let alone = tx.open_group(1, one.report.received_at).await?;
             tx.regroup_reports(&[one.report.number], alone).await?;
@@ -175,7 +196,7 @@ impl Process {
         let now = self.clock.now();
         let reason = format!("processing failed {failures} times; an operator can replay it");
         let mut tx = self.store.begin().await?;
-        let waiting = still_waiting(&mut tx, group).await?;
+        let waiting = still_waiting(&mut tx, &[group]).await?;
         let hopeless = stored.iter().filter(|one| waiting(&one.report));
         let parked: Vec<(i64, String)> = hopeless.map(|one| (one.report.number, reason.clone())).collect();
         tx.end_reports(State::Parked, &parked).await?;
@@ -187,10 +208,13 @@ impl Process {
     }
 }
 
-/// Tells which reports still wait in the group as they were read: a correction that came meanwhile has moved its
+/// Tells which reports still wait in the groups as they were read: a correction that came meanwhile has moved its
 /// report to a later group.
-async fn still_waiting(tx: &mut Tx, group: GroupNumber) -> Result<impl Fn(&StoredReport) -> bool + use<>, StoreError> {
-    let revisions: HashMap<i64, i64> = tx.accepted_revisions(group).await?.into_iter().collect();
+async fn still_waiting(
+    tx: &mut Tx,
+    groups: &[GroupNumber],
+) -> Result<impl Fn(&StoredReport) -> bool + use<>, StoreError> {
+    let revisions: HashMap<i64, i64> = tx.accepted_revisions(groups).await?.into_iter().collect();
     Ok(move |report: &StoredReport| revisions.get(&report.number) == Some(&report.revision))
 }
 

@@ -107,7 +107,7 @@ where
 {
     let config = Config::default()
         .queue(QUEUE)
-        .batch_size(8)
+        .batch_size(32)
         .heartbeat_interval(Duration::from_secs(5))
         .lock_tasks(false);
     let stopping = Stopping::default();

@@ -1,6 +1,7 @@
 //! Runs jobs from the queue, feeds the index, and sweeps up what a vanished worker left.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -38,22 +39,82 @@ impl Worker {
 
 /// Takes jobs until told to stop. A queue that fails is begun again: the database may have been away.
 async fn run_jobs(process: Process, gate: Gate, name: String, stop: CancellationToken) {
+    let claims = Claims::default();
     while !stop.is_cancelled() {
-        let work = {
-            let (process, name, stop) = (process.clone(), name.clone(), stop.clone());
+        let job = {
+            let (process, claims, name, stop) = (process.clone(), claims.clone(), name.clone(), stop.clone());
             move |group| {
-                let (process, name, stop) = (process.clone(), name.clone(), stop.clone());
-                async move { attempt_until_done(&process, group, &name, &stop).await }
+                let (process, claims, name, stop) = (process.clone(), claims.clone(), name.clone(), stop.clone());
+                async move { work(&process, &claims, group, &name, &stop).await }
             }
         };
         let wake = process.events.jobs();
         let ended =
-            queue::run(&process.store, &name, &gate, wake, work, stop.clone().cancelled_owned()).await;
+            queue::run(&process.store, &name, &gate, wake, job, stop.clone().cancelled_owned()).await;
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;
         }
     }
+}
+
+/// Groups that a job of this process has in hand.
+#[derive(Clone, Default)]
+struct Claims(Arc<Mutex<HashSet<GroupNumber>>>);
+
+/// Reports processed in one transaction at most, when they come in many groups.
+const TOGETHER: i64 = 512;
+
+impl Claims {
+    /// Takes those of the groups that are free, in their order, until they have enough reports.
+    fn take(&self, groups: &[(GroupNumber, i64)]) -> Vec<GroupNumber> {
+        let mut claimed = self.0.lock().expect("no holder of the claims panics");
+        let mut reports = 0;
+        let mut taken = Vec::new();
+        for (group, count) in groups {
+            if reports + count > TOGETHER && !taken.is_empty() {
+                break;
+            }
+            if claimed.insert(*group) {
+                reports += count;
+                taken.push(*group);
+            }
+        }
+        taken
+    }
+
+    fn give_back(&self, groups: &[GroupNumber]) {
+        let mut claimed = self.0.lock().expect("no holder of the claims panics");
+        groups.iter().for_each(|group| {
+            claimed.remove(group);
+        });
+    }
+}
+
+/// Does a group's job, and with it those of the groups behind it that nobody has begun: under load, groups are many
+/// and small, and one transaction for all costs hardly more than one for each.
+async fn work(process: &Process, claims: &Claims, group: GroupNumber, name: &str, stop: &CancellationToken) {
+    let own = claims.take(&[(group, 0)]);
+    if own.is_empty() {
+        return;
+    }
+    let mut groups = own;
+    match process.store.group_open(group).await {
+        Ok(false) => {}
+        _ => {
+            if let Ok(behind) = process.store.untried_groups(group, 64).await
+                && behind.first().is_some_and(|(first, _)| *first == group)
+            {
+                groups.extend(claims.take(&behind[1..]));
+            }
+            if groups.len() == 1 || process.process_together(&groups, name).await.is_err() {
+                for group in &groups {
+                    attempt_until_done(process, *group, name, stop).await;
+                }
+            }
+        }
+    }
+    claims.give_back(&groups);
 }
 
 /// Tries a group until it is done or split; the waits grow, and differ, so that retries do not meet.

@@ -49,7 +49,6 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/status/{id}", get(receipt))
         .route("/docs", get(docs))
         .route("/docs/search", get(search_help))
-        .layer(axum::middleware::from_fn(answer::versioned))
         .route("/static/{name}", get(asset))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
 }

@@ -9,7 +9,8 @@ use crate::submissions::{Made, fixture, fixture_bytes, fixture_json};
 
 /// The files whose names begin so, in the order of their names.
 fn cases(doors: &[&str]) -> Vec<Value> {
-    let entries = std::fs::read_dir(fixture("bad")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries =
+        std::fs::read_dir(fixture("bad")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let wanted = |name: &String| name.ends_with(".json") && doors.iter().any(|door| name.starts_with(door));
     let mut names: Vec<String> = entries.filter(wanted).collect();
     names.sort();
@@ -104,7 +105,10 @@ async fn a_bad_line_does_not_keep_the_others_from_being_taken() {
         ("ndjson-pretty-printed", 0),
     ];
     let cases = cases(&["ndjson-"]);
-    assert_eq!(cases.iter().map(|case| case["name"].as_str().unwrap()).collect::<Vec<_>>(), expected.map(|(name, _)| name));
+    assert_eq!(
+        cases.iter().map(|case| case["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        expected.map(|(name, _)| name)
+    );
     let mut counted = 0;
     for (case, (name, taken)) in cases.iter().zip(expected) {
         assert_eq!(send(&server, std::slice::from_ref(case)).await, Vec::<String>::new());

@@ -10,6 +10,7 @@ mod cli_import;
 mod cli_stub;
 mod cli_submit;
 mod metabase_wire;
+mod pages;
 mod promises;
 mod raw_bytes;
 mod readers;

@@ -14,7 +14,8 @@ const AXES: [&str; 4] = ["version", "language_version", "os", "architecture"];
 
 /// All choices of one to three axes.
 fn choices_of_axes() -> Vec<Vec<&'static str>> {
-    let subsets = (1_u32..16).map(|bits| (0..4).filter(|axis| bits & (1 << axis) != 0).map(|axis| AXES[axis]).collect());
+    let subsets =
+        (1_u32..16).map(|bits| (0..4).filter(|axis| bits & (1 << axis) != 0).map(|axis| AXES[axis]).collect());
     subsets.filter(|axes: &Vec<_>| axes.len() <= 3).collect()
 }
 
@@ -39,7 +40,8 @@ async fn a_matrix_by_any_axes_sums_to_the_counts_and_equals_a_recount() {
             assert_eq!(matrix["axes"], Value::from(axes.clone()));
             let cells = matrix["cells"].as_array().unwrap();
             assert_eq!(sum(cells), counts(&counted), "{path} by {axes:?}");
-            let wanted = |row: &&Value| row["distribution"] == "Foo-Bar" && of.is_none_or(|version| row["version"] == version);
+            let wanted =
+                |row: &&Value| row["distribution"] == "Foo-Bar" && of.is_none_or(|version| row["version"] == version);
             let rows: Vec<Value> = rows.iter().filter(wanted).cloned().collect();
             assert_eq!(told(cells, &axes), recount(&rows, &axes), "{path} by {axes:?}");
         }
@@ -161,7 +163,8 @@ async fn a_search_finds_by_words_fields_and_their_absence() {
         let answer = server.ask(asked).await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.text());
         let answer = answer.json();
-        let ids: BTreeSet<&str> = answer["items"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect();
+        let ids: BTreeSet<&str> =
+            answer["items"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect();
         assert_eq!(ids, found.iter().map(|place| made[*place].id.as_str()).collect(), "{query}");
         assert_eq!(answer["total"], found.len(), "{query}");
     }

@@ -51,7 +51,9 @@ async fn the_scriptalicious_feed_is_counted_as_a_recount_of_the_file_counts_it()
     assert_eq!(rows.len(), 349);
     let fields = ["distribution", "version"];
     assert_eq!(told(&server.lines("/v4/summaries").await, &fields), recount(&rows, &fields));
-    for axes in [&["version", "language_version", "os"][..], &["version", "architecture"], &["language_version"], &["os"]] {
+    for axes in
+        [&["version", "language_version", "os"][..], &["version", "architecture"], &["language_version"], &["os"]]
+    {
         let matrix = server.json(&format!("/v4/matrix/Scriptalicious?axes={}", axes.join(","))).await;
         assert_eq!(told(matrix["cells"].as_array().unwrap(), axes), recount(&rows, axes), "{axes:?}");
     }

@@ -116,10 +116,6 @@ impl Server {
         self.directory.path().join("log")
     }
 
-    pub fn process_id(&self) -> u32 {
-        self.child.as_ref().expect("the server runs").id()
-    }
-
     /// Ends it without a warning, as a power cut would.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("the server runs");

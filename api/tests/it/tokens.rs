@@ -118,7 +118,8 @@ async fn no_workers_hold_the_queue_and_two_go_on() {
     let server = Server::start();
     let (admin, _) = server.token(&["--scope", "admin"]);
     let resize = async |workers: usize| {
-        let request = server.client.put(server.at("/v4/workers")).bearer_auth(&admin).json(&json!({"workers": workers}));
+        let request =
+            server.client.put(server.at("/v4/workers")).bearer_auth(&admin).json(&json!({"workers": workers}));
         let answer = server.ask(request).await;
         assert_eq!((answer.status, answer.json()), (200, json!({"workers": workers})));
     };
@@ -130,7 +131,11 @@ async fn no_workers_hold_the_queue_and_two_go_on() {
         server.submit_all(&made()).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         let status = server.json("/v4/status").await;
-        assert_eq!((&status["waiting"], &status["workers"]), (&20.into(), &0.into()), "round {round}: held, and worked on");
+        assert_eq!(
+            (&status["waiting"], &status["workers"]),
+            (&20.into(), &0.into()),
+            "round {round}: held, and worked on"
+        );
         resize(2).await;
         server.settle().await;
         assert_eq!(server.json("/v4/status").await["totals"]["pass"], 20 + 20 * round);

@@ -53,6 +53,7 @@ async fn the_door_gives_its_own_id_and_keeps_the_senders_time() {
     for row in server.lines("/v4/results").await {
         assert_eq!(row["created_at"], "2016-08-19T12:34:56Z");
     }
-    let report = server.json(&format!("/v4/reports/{}", ids.iter().find(|id| **id != own).unwrap().to_uppercase())).await;
+    let report =
+        server.json(&format!("/v4/reports/{}", ids.iter().find(|id| **id != own).unwrap().to_uppercase())).await;
     assert_eq!((&report["door"], &report["state"]), (&"v3".into(), &"processed".into()));
 }

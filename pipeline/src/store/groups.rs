@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
+use super::reports::numbers;
 use super::{Result, Store, StoreError, Tx};
 use crate::queue::{ProcessGroup, QUEUE};
 
@@ -44,7 +45,52 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether a group has reports without an outcome.
+    pub async fn group_open(&self, group: GroupNumber) -> Result<bool> {
+        let open: Option<bool> = sqlx::query_scalar("SELECT settled_at IS NULL FROM groups WHERE number = $1")
+            .bind(group.0)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(open.unwrap_or(false))
+    }
+
+    /// Groups from a number on that nobody has tried yet, with the number of their reports.
+    pub async fn untried_groups(&self, from: GroupNumber, limit: i64) -> Result<Vec<(GroupNumber, i64)>> {
+        let groups: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT number, reports FROM groups WHERE settled_at IS NULL AND number >= $1 \
+             AND NOT EXISTS (SELECT 1 FROM attempts WHERE group_number = number) ORDER BY number LIMIT $2",
+        )
+        .bind(from.0)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(groups.into_iter().map(|(number, reports)| (GroupNumber(number), reports)).collect())
+    }
+}
+
 impl Tx {
+    /// Notes that a worker begins with groups that nobody has tried yet, and gives those for which that is so.
+    pub async fn begin_first_attempts(
+        &mut self,
+        groups: &[GroupNumber],
+        worker: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<GroupNumber>> {
+        let begun: Vec<i64> = sqlx::query_scalar(
+            "INSERT INTO attempts (group_number, attempt, worker, started_at) \
+             SELECT number, 1, $2, $3 FROM groups \
+             WHERE number IN (SELECT value FROM json_each($1)) AND settled_at IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM attempts WHERE group_number = number) RETURNING group_number",
+        )
+        .bind(numbers(groups))
+        .bind(worker)
+        .bind(now)
+        .fetch_all(self.connection())
+        .await?;
+        Ok(begun.into_iter().map(GroupNumber).collect())
+    }
+
     /// All groups not yet settled, read under the write lock.
     pub async fn open_groups(&mut self) -> Result<Vec<GroupNumber>> {
         let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")
@@ -116,11 +162,23 @@ impl Tx {
         outcome: &str,
         text: Option<&str>,
     ) -> Result<()> {
+        self.end_attempts(&[(group, attempt)], now, outcome, text).await
+    }
+
+    /// Ends attempts that had one outcome.
+    pub async fn end_attempts(
+        &mut self,
+        attempts: &[(GroupNumber, i64)],
+        now: DateTime<Utc>,
+        outcome: &str,
+        text: Option<&str>,
+    ) -> Result<()> {
+        let pairs: Vec<(i64, i64)> = attempts.iter().map(|(group, attempt)| (group.0, *attempt)).collect();
         sqlx::query(
-            "UPDATE attempts SET ended_at = $3, outcome = $4, text = $5 WHERE group_number = $1 AND attempt = $2",
+            "UPDATE attempts SET ended_at = $2, outcome = $3, text = $4 FROM json_each($1) AS ended \
+             WHERE group_number = ended.value ->> 0 AND attempt = ended.value ->> 1",
         )
-        .bind(group.0)
-        .bind(attempt)
+        .bind(serde_json::to_string(&pairs).expect("numbers"))
         .bind(now)
         .bind(outcome)
         .bind(text)
@@ -131,11 +189,16 @@ impl Tx {
 
     /// Settles a group that has no accepted report left in it.
     pub async fn settle_group(&mut self, group: GroupNumber, now: DateTime<Utc>) -> Result<()> {
+        self.settle_groups(&[group], now).await
+    }
+
+    /// Settles those of the groups that have no accepted report left in them.
+    pub async fn settle_groups(&mut self, groups: &[GroupNumber], now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "UPDATE groups SET settled_at = $2 WHERE number = $1 AND NOT EXISTS \
-             (SELECT 1 FROM reports WHERE group_number = $1 AND state = 'accepted')",
+            "UPDATE groups SET settled_at = $2 WHERE number IN (SELECT value FROM json_each($1)) AND NOT EXISTS \
+             (SELECT 1 FROM reports WHERE group_number = groups.number AND state = 'accepted')",
         )
-        .bind(group.0)
+        .bind(numbers(groups))
         .bind(now)
         .execute(self.connection())
         .await?;

@@ -108,10 +108,12 @@ impl Store {
         row.map(|row| Ok(body(&row)?)).transpose()
     }
 
-    /// The accepted reports of a group, to be processed.
-    pub async fn group_reports(&self, group: GroupNumber) -> Result<Vec<Stored>> {
-        let sql = format!("{STORED} WHERE reports.group_number = $1 AND reports.state = 'accepted'");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(group.0).fetch_all(&self.readers).await?)
+    /// The accepted reports of groups, to be processed.
+    pub async fn group_reports(&self, groups: &[GroupNumber]) -> Result<Vec<Stored>> {
+        let sql = format!(
+            "{STORED} WHERE reports.group_number IN (SELECT value FROM json_each($1)) AND reports.state = 'accepted'"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(numbers(groups)).fetch_all(&self.readers).await?)
     }
 
     /// Processed reports after `number`, to be read again.
@@ -196,6 +198,13 @@ impl Tx {
 
     /// Puts new bytes in the place of a report's old ones, which are kept, and hands it to `group` to be read again.
     pub async fn correct_report(&mut self, old: &StoredReport, new: &NewReport, group: GroupNumber) -> Result<()> {
+        if old.state == State::Accepted {
+            sqlx::query("UPDATE groups SET reports = reports - 1 WHERE number = $1 AND number <> $2")
+                .bind(old.group.0)
+                .bind(group.0)
+                .execute(self.connection())
+                .await?;
+        }
         sqlx::query(
             "INSERT INTO superseded_bodies (number, revision, digest, received_at, dictionary, size, body) \
              SELECT number, $2, $3, $4, dictionary, size, body FROM bodies WHERE number = $1",
@@ -239,12 +248,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Settles reports of a group as processed: those read from exactly these revisions.
-    pub async fn settle_reports(&mut self, group: GroupNumber) -> Result<u64> {
+    /// Settles the accepted reports of groups as processed.
+    pub async fn settle_reports(&mut self, groups: &[GroupNumber]) -> Result<u64> {
         let done = sqlx::query(
-            "UPDATE reports SET state = 'processed', reason = NULL WHERE group_number = $1 AND state = 'accepted'",
+            "UPDATE reports SET state = 'processed', reason = NULL \
+             WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted'",
         )
-        .bind(group.0)
+        .bind(numbers(groups))
         .execute(self.connection())
         .await?;
         Ok(done.rows_affected())
@@ -285,12 +295,15 @@ impl Tx {
         .await?)
     }
 
-    /// Numbers and revisions of a group's accepted reports, read under the write lock.
-    pub async fn accepted_revisions(&mut self, group: GroupNumber) -> Result<Vec<(i64, i64)>> {
-        Ok(sqlx::query_as("SELECT number, revision FROM reports WHERE group_number = $1 AND state = 'accepted'")
-            .bind(group.0)
-            .fetch_all(self.connection())
-            .await?)
+    /// Numbers and revisions of groups' accepted reports, read under the write lock.
+    pub async fn accepted_revisions(&mut self, groups: &[GroupNumber]) -> Result<Vec<(i64, i64)>> {
+        Ok(sqlx::query_as(
+            "SELECT number, revision FROM reports \
+             WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted'",
+        )
+        .bind(numbers(groups))
+        .fetch_all(self.connection())
+        .await?)
     }
 }
 
@@ -325,6 +338,11 @@ impl FromRow<'_, SqliteRow> for Stored {
             body: body(row)?,
         })
     }
+}
+
+/// Groups as the text of a JSON array.
+pub(super) fn numbers(groups: &[GroupNumber]) -> String {
+    super::list(&groups.iter().map(|group| group.0).collect::<Vec<_>>())
 }
 
 fn body(row: &SqliteRow) -> std::result::Result<Body, sqlx::Error> {

@@ -76,10 +76,11 @@ impl Store {
         &self,
         release: ReleaseNumber,
     ) -> Result<(i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+        // `removed = FALSE` finds the index by grade, `NOT removed` leaves the one by number for the first and last.
         Ok(sqlx::query_as(
             "SELECT (SELECT count(DISTINCT tester) FROM extracts WHERE release = $1 AND removed = FALSE), \
-             (SELECT received_at FROM extracts WHERE release = $1 ORDER BY number LIMIT 1), \
-             (SELECT received_at FROM extracts WHERE release = $1 ORDER BY number DESC LIMIT 1)",
+             (SELECT received_at FROM extracts WHERE release = $1 AND NOT removed ORDER BY number LIMIT 1), \
+             (SELECT received_at FROM extracts WHERE release = $1 AND NOT removed ORDER BY number DESC LIMIT 1)",
         )
         .bind(release.0)
         .fetch_one(&self.readers)
@@ -89,8 +90,8 @@ impl Store {
     /// When a tester's first and last reports came.
     pub async fn tester_span(&self, tester: i64) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         Ok(sqlx::query_as(
-            "SELECT (SELECT received_at FROM extracts WHERE tester = $1 ORDER BY number LIMIT 1), \
-             (SELECT received_at FROM extracts WHERE tester = $1 ORDER BY number DESC LIMIT 1)",
+            "SELECT (SELECT received_at FROM extracts WHERE tester = $1 AND NOT removed ORDER BY number LIMIT 1), \
+             (SELECT received_at FROM extracts WHERE tester = $1 AND NOT removed ORDER BY number DESC LIMIT 1)",
         )
         .bind(tester)
         .fetch_one(&self.readers)

@@ -5,7 +5,7 @@ use pipeline::store::Axis;
 use schemas::extract::Language;
 use schemas::views::State;
 
-use crate::stack::{Stack, report};
+use crate::stack::{Stack, id, report};
 
 const ID: &str = "0b45cd74-d944-4999-9c3d-c81021ca3d34";
 
@@ -55,4 +55,29 @@ async fn a_report_sent_twice_is_counted_once_and_corrected_by_its_tester_alone()
     assert_eq!((release.summary.counts.pass, release.summary.counts.total()), (1, 1));
     let totals = stack.store().totals().await.unwrap();
     assert_eq!((totals.pass, totals.fail), (1, 0));
+}
+
+#[tokio::test]
+async fn a_tester_is_shown_with_what_stands_and_not_with_what_was_removed() {
+    let stack = Stack::new().await;
+    let tester = stack.tester("Ann").await;
+    let mut times = Vec::new();
+    for number in 0..3 {
+        stack.accept(&id(number), &report("Foo-Bar", "1.0", "fail", "5.36.0", "linux"), "Ann").await;
+        times.push(stack.process.clock.now());
+        stack.process.clock.advance(chrono::TimeDelta::hours(1));
+    }
+    stack.work_off().await;
+    for number in [0, 2] {
+        stack.accept(&id(number), "no report", "Ann").await;
+    }
+    stack.work_off().await;
+
+    let shown = stack.readers.tester(&tester.id).await.unwrap().unwrap();
+    assert_eq!((shown.counts.total(), shown.recent.len()), (1, 1));
+    assert_eq!(shown.recent[0].id, id(1));
+    assert_eq!((shown.first_report_at, shown.last_report_at), (Some(times[1]), Some(times[1])));
+    let release = stack.readers.release(Language::Perl, "Foo-Bar", "1.0").await.unwrap().unwrap();
+    assert_eq!((release.first_report_at, release.last_report_at), (Some(times[1]), Some(times[1])));
+    assert_eq!((release.testers, release.summary.counts.fail), (1, 1));
 }

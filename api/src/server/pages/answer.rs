@@ -1,15 +1,10 @@
-//! A page as an answer: its headers, its version, and errors told as pages.
+//! A page as an answer: its headers, and errors told as pages.
 
-use axum::body::Body;
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use dashboards::{CONTENT_SECURITY_POLICY, Site, pages};
-use schemas::ids::Digest;
 
 use crate::server::App;
-use crate::server::cache::matches;
 use crate::server::problems::ApiError;
 
 /// A page that tells what went wrong at an address.
@@ -32,30 +27,6 @@ pub fn shown(status: StatusCode, html: String) -> Response {
     let kept = if status.is_success() { "public, max-age=5, stale-while-revalidate=60" } else { "no-store" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     response
-}
-
-/// Names each page by its content, and answers a reader who has it already with a 304.
-pub async fn versioned(request: Request, next: Next) -> Response {
-    let asked = request.headers().clone();
-    let (mut head, body) = next.run(request).await.into_parts();
-    let html = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if head.status != StatusCode::OK || !html {
-        return Response::from_parts(head, body);
-    }
-    let page = match axum::body::to_bytes(body, usize::MAX).await {
-        Ok(page) => page,
-        Err(error) => return ApiError::defect(&error.to_string()).into_response(),
-    };
-    let digest = Digest::of(&page).to_string();
-    let etag = HeaderValue::from_str(&format!("W/\"{}\"", &digest[..16])).expect("hexadecimal digits");
-    let known = matches(&asked, &etag);
-    head.headers.insert(header::ETAG, etag);
-    if known {
-        head.status = StatusCode::NOT_MODIFIED;
-        head.headers.remove(header::CONTENT_LENGTH);
-        return Response::from_parts(head, Body::empty());
-    }
-    Response::from_parts(head, Body::from(page))
 }
 
 /// An error, told as a page.

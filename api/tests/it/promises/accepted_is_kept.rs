@@ -42,7 +42,8 @@ async fn send_until_gone(client: reqwest::Client, url: String, mut random: StdRn
         }
         let id = uuid::Uuid::new_v4().to_string();
         let body = legacy_report(&id, PROFILE, &made[0]);
-        let legacy = client.post(format!("{url}/api/v1/submit/CPAN-Testers-Report")).header("authorization", CREDENTIALS);
+        let legacy =
+            client.post(format!("{url}/api/v1/submit/CPAN-Testers-Report")).header("authorization", CREDENTIALS);
         match legacy.body(body.clone()).send().await {
             Ok(answer) if answer.status() == 201 => acknowledged.lock().unwrap().insert(id, body),
             _ => return,

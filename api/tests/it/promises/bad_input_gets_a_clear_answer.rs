@@ -94,7 +94,8 @@ async fn methods_and_bodies(server: &Server) {
     let problem = check("a faulty report", &server.submit(&faulty).await, 422);
     let pointers: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
-    for pointer in ["/reporter/email", "/environment/language", "/environment/system", "/distribution", "/result/grade"] {
+    for pointer in ["/reporter/email", "/environment/language", "/environment/system", "/distribution", "/result/grade"]
+    {
         assert!(pointers.iter().any(|found| found.starts_with(pointer)), "{pointer} is not among {pointers:?}");
     }
     for (what, request, status) in [

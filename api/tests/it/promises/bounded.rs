@@ -29,7 +29,9 @@ async fn by_each_door(server: &Server, body: &str) -> [Answer; 4] {
     let credentials = format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{PROFILE}:secret")));
     let send = async |path: &str, kind: &str, more: &str| {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n"
+        );
         // An ordinary client may miss an answer that comes while it still sends.
         exchange(server, format!("{head}{body}").as_bytes()).await
     };
@@ -99,7 +101,10 @@ async fn memory_does_not_grow_with_what_is_asked_or_sent() {
         for number in 0..times * 20 {
             assert_eq!(server.get(&format!("/v4/releases/Foo-Bar/{number}")).await.status, 404);
             assert_eq!(server.get(&format!("/v4/matrix/Foo-Bar?axes=os&{number}")).await.status, 200);
-            assert_eq!(server.get(&format!("/v4/results?limit=20&distribution=Foo-Bar&os=o{number}")).await.status, 200);
+            assert_eq!(
+                server.get(&format!("/v4/results?limit=20&distribution=Foo-Bar&os=o{number}")).await.status,
+                200
+            );
         }
         server.settle_index().await;
         server.metric("process_resident_memory_bytes").await

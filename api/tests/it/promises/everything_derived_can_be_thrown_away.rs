@@ -21,7 +21,9 @@ async fn derived(server: &Server) -> BTreeMap<String, String> {
         let text = |name: &str| row[name].as_str().unwrap().to_owned();
         let (language, distribution, version) = (text("language"), text("distribution"), text("version"));
         let release = format!("{distribution}/{version}?language={language}");
-        for path in [format!("/v4/matrix/{release}&axes=language_version,os,architecture"), format!("/v4/releases/{release}")] {
+        for path in
+            [format!("/v4/matrix/{release}&axes=language_version,os,architecture"), format!("/v4/releases/{release}")]
+        {
             let mut view = server.json(&path).await;
             without_changes(&mut view);
             derived.insert(path, view.to_string());
@@ -30,9 +32,11 @@ async fn derived(server: &Server) -> BTreeMap<String, String> {
         derived.insert(format!("summary {release}"), row.to_string());
     }
     for query in ["successful", "grade:fail", "distribution:Acme", "lot AND os:freebsd"] {
-        let found = server.ask(server.client.get(server.at("/v4/search")).query(&[("q", query), ("limit", "100")])).await;
+        let found =
+            server.ask(server.client.get(server.at("/v4/search")).query(&[("q", query), ("limit", "100")])).await;
         let found = found.json();
-        let mut ids: Vec<&str> = found["items"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect();
+        let mut ids: Vec<&str> =
+            found["items"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect();
         ids.sort_unstable();
         assert!(found["total"].as_i64().unwrap() > 0, "{query}: {found}");
         // Of more than a page, which come first is a matter of equal scores.
@@ -64,7 +68,10 @@ async fn everything_derived_can_be_thrown_away() {
         server.stop();
         let arguments: &[&str] = if clear { &["rebuild", "--clear", "--json"] } else { &["rebuild", "--json"] };
         let told: Value = serde_json::from_str(&server.run(arguments)).unwrap();
-        assert_eq!(told["reports"].as_u64().unwrap() as usize, before.keys().filter(|key| key.starts_with("result")).count());
+        assert_eq!(
+            told["reports"].as_u64().unwrap() as usize,
+            before.keys().filter(|key| key.starts_with("result")).count()
+        );
         if !clear {
             assert_eq!(told["changes"], 0, "what came out the same is no change");
         }

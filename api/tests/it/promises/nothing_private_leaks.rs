@@ -16,7 +16,7 @@ const PRIVATE: [&str; 5] = ["v4.verborgen", "v3.verborgen", "legacy.verborgen", 
 
 fn report_of(address: &str, name: &str) -> Value {
     let mut report = Made { grade: "fail", distribution: "Hide-Seek".to_owned(), ..Made::default() }.json();
-    report["reporter"] = serde_json::json!({"name": name, "email": address, "extra": {"mail": address}});
+    report["reporter"] = serde_json::json!({"name": name, "email": address});
     report
 }
 
@@ -66,18 +66,44 @@ async fn submit_by_all_doors(server: &Server, token: &str) -> Vec<String> {
 
 /// Paths on this server that an answer names: in links of pages, and in values of JSON that begin like paths.
 fn paths_in(text: &str) -> Vec<String> {
-    let quoted = text.split('"').skip(1).step_by(2).chain(text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()));
-    let paths = quoted.filter(|part| part.starts_with('/') && !part.starts_with("//") && !part.contains(['{', ' ', '<']));
+    let quoted = text
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .chain(text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()));
+    let paths =
+        quoted.filter(|part| part.starts_with('/') && !part.starts_with("//") && !part.contains(['{', ' ', '<']));
     paths.map(|path| path.split('#').next().unwrap_or_default().replace("&amp;", "&")).collect()
 }
 
 /// Every text that can be reached, by its path.
 async fn crawl(server: &Server) -> Vec<(String, String)> {
     let start = [
-        "/", "/results", "/status", "/search?q=grade:fail", "/dist/Hide-Seek", "/dist/Hide-Seek/1.0", "/author/PREACTION",
-        "/matrix/Hide-Seek", "/docs", "/docs/search", "/metrics", "/healthz", "/readyz", "/v4/status", "/v4/openapi.json",
-        "/v4/changes", "/v4/results", "/v4/summaries", "/v4/search?q=grade:fail", "/v4/search?q=Vera", "/v4/tokens",
-        "/v4/releases/Hide-Seek", "/v4/distributions/Hide-Seek", "/v4/matrix/Hide-Seek", "/v4/authors/PREACTION",
+        "/",
+        "/results",
+        "/status",
+        "/search?q=grade:fail",
+        "/dist/Hide-Seek",
+        "/dist/Hide-Seek/1.0",
+        "/author/PREACTION",
+        "/matrix/Hide-Seek",
+        "/docs",
+        "/docs/search",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/v4/status",
+        "/v4/openapi.json",
+        "/v4/changes",
+        "/v4/results",
+        "/v4/summaries",
+        "/v4/search?q=grade:fail",
+        "/v4/search?q=Vera",
+        "/v4/tokens",
+        "/v4/releases/Hide-Seek",
+        "/v4/distributions/Hide-Seek",
+        "/v4/matrix/Hide-Seek",
+        "/v4/authors/PREACTION",
     ];
     let mut waiting: VecDeque<String> = start.iter().map(|path| (*path).to_owned()).collect();
     for row in server.lines("/v4/results").await {
@@ -85,7 +111,12 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
         for part in ["", "/text", "/raw", "/receipt"] {
             waiting.push_back(format!("/v4/reports/{id}{part}"));
         }
-        waiting.extend([format!("/report/{id}"), format!("/status/{id}"), format!("/tester/{tester}"), format!("/v4/testers/{tester}")]);
+        waiting.extend([
+            format!("/report/{id}"),
+            format!("/status/{id}"),
+            format!("/tester/{tester}"),
+            format!("/v4/testers/{tester}"),
+        ]);
     }
     let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
     let mut texts = Vec::new();
