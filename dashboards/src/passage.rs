@@ -1,11 +1,11 @@
 //! Pieces of report texts made fit for a page: cut at safe places, terminal escapes removed, hidden characters shown,
 //! mail addresses without their host.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use askama::filters::HtmlSafe;
+use schemas::addresses;
 
 /// Longest piece of a text a page shows whole, in bytes; the middle of a longer one is left out.
 const LONGEST: usize = 192 * 1024;
@@ -53,41 +53,9 @@ pub(crate) fn excerpt(text: &str) -> Excerpt<'_> {
     Excerpt { head, tail, omitted: text.len() - head.len() - tail.len() }
 }
 
-/// The text with `…` for the host of each mail address: testers' addresses stand in letters, in what a perl was built
-/// with, and in the names of hosts; they are nothing for a page.
-pub(crate) fn without_hosts(text: &str) -> Cow<'_, str> {
-    let mut shown = String::new();
-    let mut from = 0;
-    for address in addresses(text) {
-        let host = text[address.clone()].find('@').map_or(address.end, |at| address.start + at + 1);
-        shown.push_str(&text[from..host]);
-        shown.push('…');
-        from = address.end;
-    }
-    if from == 0 {
-        return Cow::Borrowed(text);
-    }
-    shown.push_str(&text[from..]);
-    Cow::Owned(shown)
-}
-
-/// Where mail addresses stand: `name@host.example`.
-fn addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices('@').filter_map(|(at, _)| {
-        let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
-        let name = text.as_bytes()[..at].iter().rev().take_while(|byte| named(byte)).count();
-        let host = text[at + 1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
-        let host = &text[at + 1..][..host.unwrap_or(text.len() - at - 1)];
-        let host = host.trim_end_matches(['.', '-']);
-        let (_, last) = host.rsplit_once('.')?;
-        let known = name > 0 && last.len() > 1 && last.bytes().all(|byte| byte.is_ascii_alphabetic());
-        known.then(|| at - name..at + 1 + host.len())
-    })
-}
-
 impl fmt::Display for Passage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = without_hosts(self.0);
+        let text = addresses::hidden(self.0);
         let mut rest = &*text;
         while let Some(character) = rest.chars().next() {
             if character == '\u{1b}' {
@@ -116,7 +84,7 @@ impl fmt::Display for Marked<'_> {
         let mut shown = 0;
         let mut marks: Vec<(usize, usize)> = self.marks.to_vec();
         // A mark would cut an address in two, and neither half looks like one.
-        let addresses: Vec<Range<usize>> = addresses(self.text).collect();
+        let addresses: Vec<Range<usize>> = addresses::places(self.text).collect();
         marks.retain(|(start, end)| addresses.iter().all(|address| *end <= address.start || *start >= address.end));
         marks.sort_unstable();
         for (start, end) in marks {

@@ -8,7 +8,7 @@ use schemas::views::{ResultView, SummaryView};
 use crate::counts::{self, Bar, Count, GradeMark, Tally};
 use crate::held::Held;
 use crate::moment::{Day, Moment};
-use crate::passage::without_hosts;
+use schemas::addresses::hidden;
 use crate::site::Site;
 use crate::tables;
 
@@ -58,7 +58,7 @@ const LONGEST_DETAIL: usize = 120;
 /// A reason in a few words: `missing prerequisite: Foo::Bar`.
 pub(crate) fn reason_in_words(reason: &Reason) -> String {
     let code = code_in_words(reason.code);
-    let Some(detail) = reason.detail.as_deref().map(without_hosts) else { return code.to_owned() };
+    let Some(detail) = reason.detail.as_deref().map(hidden) else { return code.to_owned() };
     match detail.char_indices().nth(LONGEST_DETAIL) {
         Some((end, _)) => format!("{code}: {}…", &detail[..end]),
         None => format!("{code}: {detail}"),

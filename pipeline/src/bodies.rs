@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
-use zstd::zstd_safe::{CParameter, DictAttachPref};
 use zstd::zstd_safe::get_frame_content_size;
+use zstd::zstd_safe::{CParameter, DictAttachPref};
 
 use crate::store::Body;
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
+use schemas::addresses;
 use schemas::extract::{self, EXTRACTOR, Extract};
 use schemas::report::Reporter;
 use schemas::views::{ResultView, State};
@@ -126,8 +127,7 @@ impl Process {
         let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
         let mut tx = self.store.begin().await?;
         let waiting = still_waiting(&mut tx, &groups).await?;
-        let readings: Vec<Reading> =
-            readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
+        let readings: Vec<Reading> = readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
         let rejected: Vec<(i64, String)> = readings
             .iter()
             .filter_map(|reading| Some((reading.stored.report.number, reading.row.as_ref().err()?.clone())))
@@ -232,7 +232,8 @@ pub(crate) fn read(stored: Stored) -> Reading {
         let report = submission::read(stored.report.door, &bytes, reporter).map_err(|error| chain(&error))?;
         Ok(extract::read(&report))
     }));
-    let row = row.unwrap_or_else(|_| Err("reading it failed in a way assay does not know; please tell its authors".to_owned()));
+    let row = row
+        .unwrap_or_else(|_| Err("reading it failed in a way assay does not know; please tell its authors".to_owned()));
     Reading { stored, row }
 }
 
@@ -344,7 +345,10 @@ fn new_extract(stored: &Stored, extract: Extract, release: crate::store::Release
     NewExtract { counted, extractor: EXTRACTOR, received_at: stored.report.received_at, document, removed: false }
 }
 
-fn result_view(stored: &Stored, extract: Extract) -> ResultView {
+fn result_view(stored: &Stored, mut extract: Extract) -> ResultView {
+    if let Some(detail) = extract.reason.as_mut().and_then(|reason| reason.detail.as_mut()) {
+        addresses::hide(detail);
+    }
     ResultView {
         id: stored.report.id.to_string(),
         number: stored.report.number,
@@ -359,7 +363,7 @@ fn result_view(stored: &Stored, extract: Extract) -> ResultView {
         os_version: extract.os_version,
         architecture: extract.architecture,
         tester_id: stored.tester_id.clone(),
-        tester: stored.tester_name.clone(),
+        tester: addresses::hidden(&stored.tester_name).into_owned(),
         created_at: extract.created_at.unwrap_or(stored.report.received_at),
         received_at: stored.report.received_at,
         reason: extract.reason,

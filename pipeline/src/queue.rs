@@ -105,11 +105,8 @@ where
     W: Fn(GroupNumber) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let config = Config::default()
-        .queue(QUEUE)
-        .batch_size(32)
-        .heartbeat_interval(Duration::from_secs(5))
-        .lock_tasks(false);
+    let config =
+        Config::default().queue(QUEUE).batch_size(32).heartbeat_interval(Duration::from_secs(5)).lock_tasks(false);
     let stopping = Stopping::default();
     let (opening, closing) = (gate.clone(), stopping.clone());
     let backend = SqliteStorage::<ProcessGroup>::new(store.writer()).with_config(config).poll_with_stream(pulses(wake));

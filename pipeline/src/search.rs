@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use schemas::addresses;
 use schemas::query::{Query, highlight};
 use schemas::report::Reporter;
 use schemas::views::{HitView, ResultView, SearchView};
@@ -51,7 +52,7 @@ pub async fn search(
         hits.iter()
             .filter_map(|(number, score)| {
                 let result: ResultView = serde_json::from_str(documents.get(number)?).ok()?;
-                let highlights = highlight(&query, &text_of(stored.get(number)?));
+                let highlights = highlight(&query, &addresses::hidden(&text_of(stored.get(number)?)));
                 Some(HitView { result, score: *score, highlights })
             })
             .collect()

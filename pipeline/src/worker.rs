@@ -49,8 +49,7 @@ async fn run_jobs(process: Process, gate: Gate, name: String, stop: Cancellation
             }
         };
         let wake = process.events.jobs();
-        let ended =
-            queue::run(&process.store, &name, &gate, wake, job, stop.clone().cancelled_owned()).await;
+        let ended = queue::run(&process.store, &name, &gate, wake, job, stop.clone().cancelled_owned()).await;
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;
@@ -108,7 +107,7 @@ async fn work(process: &Process, claims: &Claims, group: GroupNumber, name: &str
                 groups.extend(claims.take(&behind[1..]));
             }
             if groups.len() == 1 || process.process_together(&groups, name).await.is_err() {
-                for group in &groups {
+                for group in groups.iter().take_while(|_| !stop.is_cancelled()) {
                     attempt_until_done(process, *group, name, stop).await;
                 }
             }

@@ -28,7 +28,6 @@ pub enum Subject {
 #[derive(Clone, Debug)]
 struct Kept {
     etag: HeaderValue,
-    content_type: &'static str,
     plain: Bytes,
     gzip: Option<Bytes>,
     head: i64,
@@ -109,7 +108,7 @@ impl Answers {
         Some(kept.answer(headers))
     }
 
-    /// Keeps an answer that was read when `head` was the newest change number, and gives it.
+    /// Keeps a JSON answer that was read when `head` was the newest change number, and gives it.
     ///
     /// `version` names the content: equal versions of one question have equal content but for how fresh it says it is.
     pub fn keep(
@@ -118,14 +117,12 @@ impl Answers {
         subject: Subject,
         head: i64,
         version: i64,
-        content_type: &'static str,
         plain: Vec<u8>,
         headers: &HeaderMap,
     ) -> Response {
         let gzip = (plain.len() >= WORTH_PACKING).then(|| gzip(&plain)).filter(|packed| packed.len() < plain.len());
         let etag = HeaderValue::from_str(&format!("W/\"{version:x}\"")).expect("hexadecimal digits");
-        let kept =
-            Arc::new(Kept { etag, content_type, plain: plain.into(), gzip: gzip.map(Bytes::from), head, subject });
+        let kept = Arc::new(Kept { etag, plain: plain.into(), gzip: gzip.map(Bytes::from), head, subject });
         self.kept.insert(asked, Arc::clone(&kept));
         kept.answer(headers)
     }
@@ -142,7 +139,7 @@ impl Kept {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = match &self.gzip {
             Some(gzip) if accepts_gzip(headers) => {
                 answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -78,8 +78,7 @@ impl ApiError {
     }
 
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        let mut error =
-            ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid credential is needed", detail);
+        let mut error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid credential is needed", detail);
         error.headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"assay\"")));
         error
     }
@@ -113,7 +112,8 @@ impl ApiError {
     /// What the framework refused by itself, in its words: a path, query or body that is not of the kind expected.
     pub fn refused(status: StatusCode, text: &str) -> Self {
         // `Failed to deserialize query string: limits: unknown field ...`
-        let parameter = text.strip_prefix("Failed to deserialize query string: ").and_then(|rest| rest.split_once(": "));
+        let parameter =
+            text.strip_prefix("Failed to deserialize query string: ").and_then(|rest| rest.split_once(": "));
         match (parameter, status) {
             (Some((name, detail)), _) => ApiError::parameter(name, detail),
             (None, StatusCode::UNSUPPORTED_MEDIA_TYPE) => ApiError::media_type(text),

@@ -1,7 +1,9 @@
 //! Every answer to a reader says how it may be kept, has a name, and is not sent again to who has it.
 
+use serde_json::Value;
+
 use crate::captures::register_testers;
-use crate::server::{Server, exchange};
+use crate::server::{Answer, Server, exchange};
 use crate::submissions::{Made, captures};
 
 /// A server with something on each page, and the paths of all readers.
@@ -85,6 +87,78 @@ async fn a_name_changes_with_what_it_names() {
             *before = answer.header("etag").to_owned();
         }
     }
+}
+
+/// Corrects the report, and demands of each path that a reader who has the old answer is given the new one, unless it
+/// is the same but for how fresh it is.
+async fn correct(server: &Server, corrected: &Made, paths: &[&str]) {
+    let mut before = Vec::new();
+    for path in paths {
+        before.push(server.get(path).await);
+    }
+    assert_eq!(server.submit(&corrected.json()).await.status, 202);
+    server.settle().await;
+    for (path, before) in paths.iter().zip(before) {
+        let again = server.ask(server.client.get(server.at(path)).header("if-none-match", before.header("etag"))).await;
+        let now = server.get(path).await;
+        if again.status == 304 {
+            assert_eq!(content(&now), content(&before), "{path} did change");
+        } else {
+            assert_eq!(again.status, now.status, "{path}");
+        }
+    }
+}
+
+/// An answer less how fresh it is.
+fn content(answer: &Answer) -> String {
+    let Ok(mut view) = serde_json::from_slice::<Value>(&answer.body) else { return answer.text() };
+    for name in ["fresh_at", "head", "waiting"] {
+        view.as_object_mut().unwrap().remove(name);
+    }
+    view.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_correction_is_hidden_behind_an_old_name() {
+    let server = Server::start();
+    let made = Made::default();
+    let other = |version: &str| Made { version: version.to_owned(), ..Made::default() }.json();
+    server.submit_all(&[made.json(), other("1.0"), other("2.0")]).await;
+    server.settle().await;
+    let tester = server.lines("/v4/results").await[0]["tester_id"].as_str().unwrap().to_owned();
+    let paths = [
+        "/v4/releases/Foo-Bar/1.0",
+        "/v4/releases/Foo-Bar",
+        "/v4/distributions/Foo-Bar",
+        "/v4/matrix/Foo-Bar/1.0?axes=language_version,os,architecture",
+        "/v4/matrix/Foo-Bar",
+        "/v4/results?distribution=Foo-Bar",
+        "/v4/summaries",
+        "/v4/changes",
+        &format!("/v4/reports/{}", made.id),
+        &format!("/v4/reports/{}/text", made.id),
+        &format!("/v4/reports/{}/receipt", made.id),
+        &format!("/v4/testers/{tester}"),
+    ];
+    // Of the same grade, so that the release's own counts stay.
+    let mut corrected = Made { perl: "5.37.1".to_owned(), ..made.clone() };
+    correct(&server, &corrected, &paths).await;
+    corrected.osname = "freebsd".to_owned();
+    correct(&server, &corrected, &paths).await;
+    corrected.text = "Only the text is another.".to_owned();
+    correct(&server, &corrected, &paths).await;
+    // Back and forth between releases, one of which comes and goes.
+    for version in ["1.1", "1.0", "1.1", "2.0"] {
+        corrected.version = version.to_owned();
+        correct(&server, &corrected, &paths).await;
+    }
+    // The last report of a release goes, and it was not the release that changed last.
+    corrected.version = "3.0".to_owned();
+    correct(&server, &corrected, &paths).await;
+    server.submit_all(&[other("2.0")]).await;
+    server.settle().await;
+    corrected.distribution = "Acme".to_owned();
+    correct(&server, &corrected, &paths).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

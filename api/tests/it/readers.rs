@@ -48,8 +48,11 @@ async fn a_matrix_by_any_axes_sums_to_the_counts_and_equals_a_recount() {
     }
 }
 
+/// What tells the rows of a list from each other.
+type Key = fn(&Value) -> String;
+
 /// The keys of all pages of a list, followed by their cursors to the end.
-async fn paged(server: &Server, list: &str, key: fn(&Value) -> String) -> Vec<String> {
+async fn paged(server: &Server, list: &str, key: Key) -> Vec<String> {
     let mut keys = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -78,8 +81,8 @@ async fn pages_show_each_row_once_while_others_write() {
     let made = |number: usize| Made { version: format!("{number}.0"), ..Made::default() }.json();
     server.submit_all(&(0..60).map(made).collect::<Vec<_>>()).await;
     server.settle().await;
-    let lists: [(&str, fn(&Value) -> String); 2] = [("results", id), ("summaries", release)];
-    let there = async |list: &str, key: fn(&Value) -> String| -> BTreeSet<String> {
+    let lists: [(&str, Key); 2] = [("results", id), ("summaries", release)];
+    let there = async |list: &str, key: Key| -> BTreeSet<String> {
         server.lines(&format!("/v4/{list}")).await.iter().map(key).collect()
     };
     for (list, key) in lists {

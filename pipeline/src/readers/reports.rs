@@ -1,6 +1,7 @@
 //! Single reports: as rows, as JSON, as text, as they came.
 
-use schemas::extract;
+use schemas::addresses;
+use schemas::extract::{self, Details};
 use schemas::ids::ReportId;
 use schemas::report::{Report, Reporter};
 use schemas::views::{ReportView, ResultView};
@@ -48,13 +49,15 @@ impl Readers {
         let reread: Option<Report> = submission::read(report.door, &bytes, reporter).ok();
         let text = reread.as_ref().map(|report| report.text().into_owned()).unwrap_or_default();
         let id = report.id.to_string();
+        let mut readable = submission::readable(report.door, report.id, &bytes, &name).unwrap_or_default();
+        addresses::hide_all(&mut readable);
         let view = ReportView {
             number: report.number,
             state: self.state(&report).await?,
             result,
-            details: reread.as_ref().map(extract::details),
+            details: reread.as_ref().map(shown_details),
             extractor: row.map(|(_, extractor)| extractor),
-            report: submission::readable(report.door, report.id, &bytes, &name).unwrap_or_default(),
+            report: readable,
             door: report.door.to_string(),
             digest: report.digest.to_string(),
             size: bytes.len() as i64,
@@ -71,4 +74,12 @@ impl Readers {
         };
         Ok(Some(Reread { view, text }))
     }
+}
+
+/// What was read out of a report, its addresses hidden.
+fn shown_details(report: &Report) -> Details {
+    let mut details = extract::details(report);
+    let maps = [&mut details.environment, &mut details.special_variables, &mut details.configuration];
+    maps.into_iter().flat_map(|map| map.values_mut()).for_each(addresses::hide);
+    details
 }

@@ -1,5 +1,6 @@
 //! Testers and what they sent.
 
+use schemas::addresses;
 use schemas::views::{ResultView, TesterView};
 
 use super::{Readers, links, segment};
@@ -18,7 +19,7 @@ impl Readers {
         let recent = self.results(&filter, None, RECENT).await?;
         let t = segment(id);
         Ok(Some(TesterView {
-            name: tester.name,
+            name: addresses::hidden(&tester.name).into_owned(),
             counts: tester.counts,
             first_report_at,
             last_report_at,

@@ -172,7 +172,10 @@ async fn the_news_names_every_release_that_changed_and_its_author() {
     let told = news.recv().await.unwrap();
     let release = |version: &str| (Language::Perl, "Foo-Bar".to_owned(), version.to_owned());
     assert_eq!((told.releases.as_slice(), told.head), ([release("1.0")].as_slice(), 4));
-    assert_eq!((told.authors.as_slice(), told.testers.as_slice()), (["AUTHOR".to_owned()].as_slice(), [tester].as_slice()));
+    assert_eq!(
+        (told.authors.as_slice(), told.testers.as_slice()),
+        (["AUTHOR".to_owned()].as_slice(), [tester].as_slice())
+    );
     stack.accept(&id(2), &with_path("1.1", None), "Ann").await;
     stack.work_off().await;
     let told = news.recv().await.unwrap();

@@ -39,6 +39,8 @@ enum Step {
     /// The oldest so many groups, one after the other.
     Process(usize),
     /// All groups that wait, at the same time.
+    ProcessAtOnce,
+    /// All groups that wait, in one transaction.
     ProcessTogether,
     /// A reader takes a page of so many rows, and another one begins where it stands.
     Follow(usize),
@@ -58,10 +60,12 @@ fn bodies() -> impl Strategy<Value = Body> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let send = (0..5_usize, select(vec!["Ann", "Bob"]), bodies()).prop_map(|(id, tester, body)| Send { id, tester, body });
+    let send =
+        (0..5_usize, select(vec!["Ann", "Bob"]), bodies()).prop_map(|(id, tester, body)| Send { id, tester, body });
     let step = prop_oneof![
         6 => prop::collection::vec(send, 1..9).prop_map(Step::Send),
         2 => (1..4_usize).prop_map(Step::Process),
+        1 => Just(Step::ProcessAtOnce),
         1 => Just(Step::ProcessTogether),
         2 => (1..6_usize).prop_map(Step::Follow),
         1 => Just(Step::Rebuild),
@@ -124,6 +128,10 @@ async fn play(steps: Vec<Step>, group_limit: usize) {
                 }
             }
             Step::ProcessTogether => {
+                stack.process.process_together(&stack.open_groups().await, "test").await.unwrap();
+                assert!(stack.open_groups().await.is_empty());
+            }
+            Step::ProcessAtOnce => {
                 let groups = stack.open_groups().await;
                 let all = groups.into_iter().map(|group| stack.process.process(group, "test"));
                 futures::future::try_join_all(all).await.unwrap();

@@ -65,11 +65,7 @@ async fn a_report_whose_bytes_are_damaged_is_rejected_and_the_others_go_through(
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     let group = group(&stack, 5).await;
-    for (number, damage) in [
-        (1, "body = x'00'"),
-        (2, "dictionary = 77"),
-        (3, "size = 9000000000000000000"),
-    ] {
+    for (number, damage) in [(1, "body = x'00'"), (2, "dictionary = 77"), (3, "size = 9000000000000000000")] {
         let sql = format!("UPDATE bodies SET {damage} WHERE number = (SELECT number FROM reports WHERE id = ?)");
         let id: schemas::ids::ReportId = id(number).parse().unwrap();
         let done = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.0).execute(&raw).await.unwrap();
@@ -211,6 +207,35 @@ async fn a_report_the_database_refuses_is_found_and_parked_alone() {
     let (processed, parked) = (State::Processed, State::Parked);
     assert_eq!(states(&stack, 4).await, [processed, processed, parked, processed]);
     assert_eq!(stack.store().totals().await.unwrap().fail, 3);
+}
+
+#[tokio::test]
+async fn groups_processed_together_fail_together_and_go_through_one_by_one() {
+    let stack = Stack::new().await;
+    let raw = stack.raw().await;
+    for number in 0..3 {
+        stack.accept(&id(number), &body("1.0"), "Ann").await;
+    }
+    let groups = stack.open_groups().await;
+    assert_eq!(groups.len(), 3);
+    let sql = "CREATE TRIGGER refuse BEFORE INSERT ON extracts WHEN new.number = 2 \
+               BEGIN SELECT RAISE(ABORT, 'refused for a test'); END";
+    sqlx::query(sql).execute(&raw).await.unwrap();
+    stack.process.process_together(&groups, "test").await.unwrap_err();
+    assert_eq!(AllCounts::stored(&raw).await, AllCounts::default(), "a failed attempt left something");
+    for number in 0..3 {
+        let attempts = stack.receipt(&id(number)).await.attempts;
+        assert_eq!(attempts.len(), 1);
+        assert_eq!(attempts[0].outcome.as_deref(), Some("permanent"));
+    }
+    // Nobody takes up together what has failed before.
+    stack.process.process_together(&groups, "test").await.unwrap();
+    assert_eq!(stack.open_groups().await, groups);
+    for (index, group) in groups.into_iter().enumerate() {
+        assert_eq!(stack.process.process(group, "test").await.is_ok(), index != 1);
+    }
+    assert_eq!(states(&stack, 3).await, [State::Processed, State::Accepted, State::Processed]);
+    assert_eq!(stack.receipt(&id(0)).await.attempts.len(), 2);
 }
 
 #[tokio::test]

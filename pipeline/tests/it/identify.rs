@@ -23,10 +23,7 @@ fn profile(name: &str, email: &str, secret: Option<&str>) -> Registration {
         });
         json!({"metadata": {"core": core}, "content": content})
     };
-    let parts = json!([
-        fact("Metabase-User-FullName", name.into()),
-        fact("Metabase-User-EmailAddress", email.into()),
-    ]);
+    let parts = json!([fact("Metabase-User-FullName", name.into()), fact("Metabase-User-EmailAddress", email.into()),]);
     let mut facts = vec![fact("Metabase-User-Profile", parts.to_string().into())];
     facts.extend(secret.map(|secret| fact("Metabase-User-Secret", secret.into())));
     registration(Value::from(facts).to_string().as_bytes()).unwrap()
@@ -111,7 +108,10 @@ async fn a_known_profile_changes_its_name_only_with_its_secret() {
     let renamed = stack.identify.register(&profile("Ann Lee", "lee@example.org", Some("right"))).await.unwrap();
     assert_eq!(proven(renamed).name, "Ann Lee");
     let kept = proven(stack.identify.legacy(PROFILE, b"right").await.unwrap());
-    assert_eq!((kept.number, kept.name.as_str(), kept.address.as_deref()), (number, "Ann Lee", Some("lee@example.org")));
+    assert_eq!(
+        (kept.number, kept.name.as_str(), kept.address.as_deref()),
+        (number, "Ann Lee", Some("lee@example.org"))
+    );
 }
 
 #[tokio::test]

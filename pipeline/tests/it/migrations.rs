@@ -62,7 +62,9 @@ fn tables(side: &str) -> Tables {
     for statement in statements(side) {
         let Some(rest) = statement.strip_prefix("CREATE TABLE ") else { continue };
         let name = rest.split(' ').next().unwrap().to_owned();
-        let columns = parts(&statement).into_iter().filter(|part| !part.starts_with("PRIMARY KEY") && !part.starts_with("UNIQUE"));
+        let columns = parts(&statement)
+            .into_iter()
+            .filter(|part| !part.starts_with("PRIMARY KEY") && !part.starts_with("UNIQUE"));
         let columns = columns.map(|part| {
             let mut words = part.split(' ');
             let (name, kind) = (words.next().unwrap(), words.next().unwrap());
@@ -121,7 +123,8 @@ fn both_sides_have_the_same_keys_and_references() {
                 for word in ["PRIMARY KEY", "UNIQUE", "REFERENCES", "DEFAULT"] {
                     if let Some(at) = part.find(word) {
                         let of_table = matches!(name, "PRIMARY" | "UNIQUE");
-                        let rest = part[at..].replace(" AUTOINCREMENT", "").replace(" GENERATED ALWAYS AS IDENTITY", "");
+                        let rest =
+                            part[at..].replace(" AUTOINCREMENT", "").replace(" GENERATED ALWAYS AS IDENTITY", "");
                         keys.push(format!("{table} {} {rest}", if of_table { "" } else { name }));
                     }
                 }
@@ -153,7 +156,8 @@ async fn a_migrated_database_has_every_table_and_column() {
 async fn migrating_twice_is_as_good_as_once() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;
-    let schema = || sqlx::query_scalar::<_, String>("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name");
+    let schema =
+        || sqlx::query_scalar::<_, String>("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name");
     let before = schema().fetch_all(&raw).await.unwrap();
     stack.store().migrate().await.unwrap();
     assert_eq!(schema().fetch_all(&raw).await.unwrap(), before);

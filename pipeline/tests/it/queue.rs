@@ -42,8 +42,7 @@ struct Running {
 impl Running {
     async fn start(stack: &Stack, name: &str, gate: &Gate) -> Running {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let worker =
-            Worker { process: stack.process.clone(), index: None, gate: gate.clone(), name: name.to_owned() };
+        let worker = Worker { process: stack.process.clone(), index: None, gate: gate.clone(), name: name.to_owned() };
         worker.start(stop.clone(), &tracker).await.unwrap();
         tracker.close();
         Running { stop, tracker }
@@ -268,16 +267,17 @@ async fn finished_jobs_are_swept_and_waiting_ones_are_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_ends_in_time_and_leaves_nothing_half_done() {
-    let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 2).await;
+    let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 64).await;
     let raw = stack.raw().await;
-    let gate = Gate::new(3);
-    accept(&stack, 0..120).await;
+    let gate = Gate::new(1);
+    // More than are processed in one transaction.
+    accept(&stack, 0..3_000).await;
     let worker = Running::start(&stack, "one", &gate).await;
-    eventually("some reports counted", async || counted(&stack).await >= 6).await;
+    eventually("some reports counted", async || counted(&stack).await > 0).await;
     worker.stop(Duration::from_secs(10)).await;
 
     let done = counted(&stack).await;
-    assert!(done < 120, "nothing was left to be interrupted");
+    assert!(done < 3_000, "nothing was left to be interrupted");
     let documents = documents(&raw).await;
     assert_eq!(documents.len() as i64, done);
     assert_eq!(AllCounts::stored(&raw).await, AllCounts::of(documents.values(), |_| (false, false)));
@@ -288,7 +288,7 @@ async fn a_stop_ends_in_time_and_leaves_nothing_half_done() {
     assert_eq!(counted(&stack).await, done, "nothing goes on after the end");
 
     let worker = Running::start(&stack, "two", &gate).await;
-    eventually("all reports counted", async || counted(&stack).await == 120).await;
+    eventually("all reports counted", async || counted(&stack).await == 3_000).await;
     worker.stop(PATIENCE).await;
 }
 
@@ -323,6 +323,24 @@ async fn a_stop_does_not_wait_for_a_database_that_refuses() {
     let worker = Running::start(&stack, "two", &Gate::new(1)).await;
     eventually("the report counted", async || counted(&stack).await == 1).await;
     worker.stop(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_always_fails_is_parked_and_those_processed_with_it_go_through() {
+    let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 2).await;
+    let raw = stack.raw().await;
+    accept(&stack, 0..12).await;
+    let sql = "CREATE TRIGGER refuse BEFORE INSERT ON extracts WHEN new.number = 3 \
+               BEGIN SELECT RAISE(ABORT, 'refused for a test'); END";
+    sqlx::query(sql).execute(&raw).await.unwrap();
+    let worker = Running::start(&stack, "one", &Gate::new(2)).await;
+    eventually("11 reports counted", async || counted(&stack).await == 11).await;
+    eventually("the other parked", async || stack.receipt(&id(2)).await.state == State::Parked).await;
+    worker.stop(PATIENCE).await;
+    for number in (0..12).filter(|number| *number != 2) {
+        assert_eq!(stack.receipt(&id(number)).await.state, State::Processed, "of report {number}");
+    }
+    assert!(stack.open_groups().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,10 +21,7 @@ pub struct AllCounts {
 
 impl AllCounts {
     /// The recount. `flags` tells maturity and patch state of a language version.
-    pub fn of<'a>(
-        documents: impl IntoIterator<Item = &'a Value>,
-        flags: impl Fn(&str) -> (bool, bool),
-    ) -> AllCounts {
+    pub fn of<'a>(documents: impl IntoIterator<Item = &'a Value>, flags: impl Fn(&str) -> (bool, bool)) -> AllCounts {
         let mut all = AllCounts::default();
         for document in documents {
             let field = |name: &str| document[name].as_str().expect("a text").to_owned();
@@ -80,9 +77,7 @@ pub fn by_release(all: &AllCounts) -> BTreeMap<(String, String), Counts> {
 async fn counts(raw: &SqlitePool, sql: &'static str) -> BTreeMap<Key, Counts> {
     let rows: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(sql).fetch_all(raw).await.unwrap();
     rows.into_iter()
-        .map(|(key, pass, fail, na, unknown)| {
-            (serde_json::from_str(&key).unwrap(), Counts { pass, fail, na, unknown })
-        })
+        .map(|(key, pass, fail, na, unknown)| (serde_json::from_str(&key).unwrap(), Counts { pass, fail, na, unknown }))
         .collect()
 }
 

@@ -113,14 +113,7 @@ pub fn report(distribution: &str, version: &str, grade: &str, perl: &str, os: &s
     report_with_text(distribution, version, grade, perl, os, "All tests successful.\n")
 }
 
-pub fn report_with_text(
-    distribution: &str,
-    version: &str,
-    grade: &str,
-    perl: &str,
-    os: &str,
-    text: &str,
-) -> String {
+pub fn report_with_text(distribution: &str, version: &str, grade: &str, perl: &str, os: &str, text: &str) -> String {
     serde_json::json!({
         "reporter": {"name": "Tester", "email": "tester@example.org"},
         "environment": {

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use pipeline::store::{ChangeRow, StoreError};
 use serde::Deserialize;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{JSON, NDJSON, named, wants_lines};
@@ -95,22 +96,39 @@ async fn wait_for_news(app: &App, after: i64, wait: Duration) -> Result<(), Stor
 }
 
 /// Changes up to the head, as lines; the number of the last line is the cursor to go on from.
+///
+/// The next piece is read while the reader takes the last one. A reader who goes away ends the reading.
 fn lines(app: Arc<App>, after: i64, most: usize) -> Response {
-    let stream = futures::stream::try_unfold((after, most), move |(after, left)| {
-        let app = Arc::clone(&app);
-        async move {
-            let (rows, _) = app.readers.store.changes(after, PIECE.min(left)).await?;
-            let Some(last) = rows.last() else { return Ok::<_, StoreError>(None) };
-            let next = (last.number(), left - rows.len());
-            let mut text = Vec::with_capacity(rows.len() * 700);
-            for row in &rows {
-                write_change(&mut text, row);
-                text.push(b'\n');
+    let (sender, receiver) = mpsc::channel(2);
+    tokio::spawn(async move {
+        let (mut after, mut left) = (after, most);
+        loop {
+            let piece = match app.readers.store.changes(after, PIECE.min(left)).await {
+                Ok((rows, _)) if rows.is_empty() => return,
+                Ok((rows, _)) => {
+                    after = rows.last().map_or(after, ChangeRow::number);
+                    left -= rows.len();
+                    Ok(piece(&rows))
+                }
+                Err(error) => Err(error),
+            };
+            let failed = piece.is_err();
+            if sender.send(piece).await.is_err() || failed || left == 0 {
+                return;
             }
-            Ok(Some((Bytes::from(text), next)))
         }
     });
+    let stream = futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
     ([(header::CONTENT_TYPE, NDJSON), (header::CACHE_CONTROL, "no-cache")], Body::from_stream(stream)).into_response()
+}
+
+fn piece(rows: &[ChangeRow]) -> Bytes {
+    let mut text = Vec::with_capacity(rows.len() * 700);
+    for row in rows {
+        write_change(&mut text, row);
+        text.push(b'\n');
+    }
+    Bytes::from(text)
 }
 
 /// One change as JSON. A result's document is JSON already, its id first.

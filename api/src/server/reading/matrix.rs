@@ -8,7 +8,7 @@ use axum::response::Response;
 use pipeline::store::Axis;
 use serde::Deserialize;
 
-use super::{JSON, json, language};
+use super::{json, language};
 use crate::server::App;
 use crate::server::cache::Subject;
 use crate::server::problems::ApiError;
@@ -58,7 +58,7 @@ async fn answer(
     let view = view.ok_or_else(|| ApiError::not_found(format!("there are no reports of {distribution}")))?;
     let head = view.freshness.head;
     let subject = Subject::Distribution(language.as_str().to_owned(), distribution);
-    Ok(app.answers.keep(asked, subject, head, head, JSON, json(&view), headers))
+    Ok(app.answers.keep(asked, subject, head, head, json(&view), headers))
 }
 
 /// One to three different axes, separated by commas.
@@ -67,7 +67,8 @@ pub fn axes(said: &str) -> Result<Vec<Axis>, ApiError> {
         let detail = "expected one to three different axes of version, language_version, os, architecture";
         ApiError::parameter("axes", detail)
     };
-    let axes: Vec<Axis> = said.split(',').map(|axis| axis.trim().parse().map_err(|_| refuse())).collect::<Result<_, _>>()?;
+    let axes: Vec<Axis> =
+        said.split(',').map(|axis| axis.trim().parse().map_err(|_| refuse())).collect::<Result<_, _>>()?;
     let repeated = axes.iter().enumerate().any(|(place, axis)| axes[..place].contains(axis));
     match (1..=3).contains(&axes.len()) && !repeated {
         true => Ok(axes),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use schemas::views::SummaryView;
 use serde::Deserialize;
 
-use super::{JSON, json, language};
+use super::{json, language};
 use crate::server::App;
 use crate::server::cache::Subject;
 use crate::server::problems::ApiError;
@@ -35,7 +36,7 @@ pub async fn release(
     let view = view.ok_or_else(|| no_reports(&format!("{distribution} {version}")))?;
     let subject = Subject::Distribution(language.as_str().to_owned(), distribution);
     let (head, number) = (view.freshness.head, view.summary.number);
-    Ok(app.answers.keep(asked, subject, head, number, JSON, json(&view), &headers))
+    Ok(app.answers.keep(asked, subject, head, number, json(&view), &headers))
 }
 
 /// `GET /v4/releases/{distribution}` and `GET /v4/distributions/{distribution}`
@@ -53,9 +54,9 @@ pub async fn distribution(
     let language = language(of.language.as_deref())?;
     let view = app.readers.distribution(language, &distribution).await?;
     let view = view.ok_or_else(|| no_reports(&distribution))?;
-    let newest = view.releases.iter().map(|release| release.number).max().unwrap_or_default();
+    let version = version(&view.releases);
     let subject = Subject::Distribution(language.as_str().to_owned(), distribution);
-    Ok(app.answers.keep(asked, subject, view.freshness.head, newest, JSON, json(&view), &headers))
+    Ok(app.answers.keep(asked, subject, view.freshness.head, version, json(&view), &headers))
 }
 
 /// `GET /v4/authors/{id}`
@@ -72,9 +73,9 @@ pub async fn author(
     let author = author.to_uppercase();
     let view = app.readers.author(&author).await?;
     let view = view.ok_or_else(|| no_reports(&format!("distributions of {author}")))?;
-    let newest = view.distributions.iter().map(|release| release.number).max().unwrap_or_default();
+    let version = version(&view.distributions);
     let subject = Subject::Author(author);
-    Ok(app.answers.keep(asked, subject, view.freshness.head, newest, JSON, json(&view), &headers))
+    Ok(app.answers.keep(asked, subject, view.freshness.head, version, json(&view), &headers))
 }
 
 /// `GET /v4/testers/{id}`
@@ -91,7 +92,13 @@ pub async fn tester(
     let view = app.readers.tester(&id).await?;
     let view = view.ok_or_else(|| ApiError::not_found(format!("there is no tester {id}")))?;
     let newest = view.freshness.head;
-    Ok(app.answers.keep(asked, Subject::Tester(id), view.freshness.head, newest, JSON, json(&view), &headers))
+    Ok(app.answers.keep(asked, Subject::Tester(id), view.freshness.head, newest, json(&view), &headers))
+}
+
+/// Names a list of releases. Each one's number names its counts; the newest number alone would not tell that one is
+/// gone from the list.
+fn version(releases: &[SummaryView]) -> i64 {
+    releases.iter().fold(0, |version, release| version.wrapping_mul(1_000_003) ^ release.number)
 }
 
 fn no_reports(what: &str) -> ApiError {

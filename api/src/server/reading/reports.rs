@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pipeline::store::{Door, Scope};
+use schemas::addresses;
 use schemas::ids::ReportId;
 
 use super::versioned;
@@ -27,7 +28,7 @@ pub async fn report(
     Ok(versioned(&headers, version, &reread.view))
 }
 
-/// `GET /v4/reports/{id}/text`
+/// `GET /v4/reports/{id}/text`, mail addresses hidden
 pub async fn text(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -35,7 +36,7 @@ pub async fn text(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
-    Ok(immutable(&headers, &reread.view.digest, "text/plain; charset=utf-8", reread.text.into_bytes()))
+    Ok(immutable(&headers, &reread.view.digest, "text/plain; charset=utf-8", addresses::hidden(&reread.text).into_owned().into_bytes()))
 }
 
 /// `GET /v4/reports/{id}/raw`: byte for byte as submitted.
