@@ -51,6 +51,12 @@ struct Pending {
     answer: oneshot::Sender<Result<Acceptance, AcceptError>>,
 }
 
+/// Bodies above this are packed off the sender's thread.
+const LONG: usize = 256 * 1024;
+
+/// Packed bytes in a group after which the next report begins another: what is processed together is held together.
+const HEAVY: usize = 16 * 1024 * 1024;
+
 /// Submissions that may wait for the next group before senders are held up.
 const WAITING: usize = 1024;
 
@@ -82,10 +88,14 @@ impl Acceptor {
 
     async fn hand_in(
         &self,
-        submission: Submission,
+        mut submission: Submission,
     ) -> Result<oneshot::Receiver<Result<Acceptance, AcceptError>>, AcceptError> {
-        // Packed here, so that it happens on as many threads as there are senders.
-        let body = bodies::pack(&submission.bytes);
+        // Packed here, so that it happens on as many threads as there are senders; what waits is packed already.
+        let bytes = std::mem::take(&mut submission.bytes);
+        let body = match bytes.len() > LONG {
+            false => bodies::pack(&bytes),
+            true => tokio::task::spawn_blocking(move || bodies::pack(&bytes)).await.expect("packing does not panic"),
+        };
         let (answer, answered) = oneshot::channel();
         self.sender.send(Pending { submission, body, answer }).await.map_err(|_| AcceptError::Closed)?;
         Ok(answered)
@@ -100,28 +110,51 @@ async fn commit_groups(
     mut receiver: mpsc::Receiver<Pending>,
     group_limit: usize,
 ) {
-    let mut pending = Vec::with_capacity(group_limit);
-    while receiver.recv_many(&mut pending, group_limit).await > 0 {
-        let timer = measures.accept_seconds.start_timer();
-        let reports: Vec<NewReport> =
-            pending.iter_mut().map(|pending| new_report(&pending.submission, &mut pending.body, &clock)).collect();
-        let committed = commit_group(&store, &clock, &reports).await.map_err(std::sync::Arc::new);
-        timer.observe_duration();
-        if let Err(error) = &committed {
-            tracing::error!(error = %chain(error.as_ref()), reports = reports.len(), "a group could not be committed");
+    let mut arrived = Vec::with_capacity(group_limit);
+    while receiver.recv_many(&mut arrived, group_limit).await > 0 {
+        while !arrived.is_empty() {
+            let group = arrived.drain(..lightest(&arrived)).collect();
+            commit_and_answer(&store, &clock, &events, &measures, group).await;
         }
-        events.jobs().notify_one();
-        for (index, pending) in pending.drain(..).enumerate() {
-            let answer = match &committed {
-                Ok(acceptances) => Ok(acceptances[index].clone()),
-                Err(error) => Err(AcceptError::Store(std::sync::Arc::clone(error))),
-            };
-            if let Ok(acceptance) = &answer {
-                measures.count_acceptance(pending.submission.door, acceptance, &reports[index].body);
-            }
-            // A sender who has gone away gets no answer; the report is kept all the same.
-            drop(pending.answer.send(answer));
+    }
+}
+
+/// How many of the first make a group that is not too heavy; at least one.
+fn lightest(arrived: &[Pending]) -> usize {
+    let mut weight = 0;
+    let fits = arrived.iter().take_while(|pending| {
+        weight += pending.body.bytes.len();
+        weight <= HEAVY
+    });
+    fits.count().max(1)
+}
+
+async fn commit_and_answer(
+    store: &Store,
+    clock: &Clock,
+    events: &Events,
+    measures: &Measures,
+    mut group: Vec<Pending>,
+) {
+    let timer = measures.accept_seconds.start_timer();
+    let reports: Vec<NewReport> =
+        group.iter_mut().map(|pending| new_report(&pending.submission, &mut pending.body, clock)).collect();
+    let committed = commit_group(store, clock, &reports).await.map_err(std::sync::Arc::new);
+    timer.observe_duration();
+    if let Err(error) = &committed {
+        tracing::error!(error = %chain(error.as_ref()), reports = reports.len(), "a group could not be committed");
+    }
+    events.jobs().notify_one();
+    for (index, pending) in group.into_iter().enumerate() {
+        let answer = match &committed {
+            Ok(acceptances) => Ok(acceptances[index].clone()),
+            Err(error) => Err(AcceptError::Store(std::sync::Arc::clone(error))),
+        };
+        if let Ok(acceptance) = &answer {
+            measures.count_acceptance(pending.submission.door, acceptance, &reports[index].body);
         }
+        // A sender who has gone away gets no answer; the report is kept all the same.
+        drop(pending.answer.send(answer));
     }
 }
 

@@ -22,6 +22,9 @@ use crate::worker::wait;
 /// Rows taken into the index with one commit of it.
 const BATCH: usize = 1000;
 
+/// Bytes of reports taken in with one commit at most.
+const HEAVY: i64 = 32 * 1024 * 1024;
+
 /// Time between two commits while little comes in: each has a cost of its own.
 const PACE: Duration = Duration::from_millis(400);
 
@@ -71,7 +74,7 @@ impl CatchUp {
     pub async fn step(&self) -> Result<usize, CatchUpError> {
         let index = Arc::clone(&self.index);
         let mark = blocking(move || index.mark()).await?;
-        let (rows, head) = self.process.store.result_changes(mark, BATCH).await?;
+        let (mut rows, head) = self.process.store.result_changes(mark, BATCH).await?;
         if mark > head {
             // The rows are younger than the index: the database was begun anew.
             let index = Arc::clone(&self.index);
@@ -83,11 +86,13 @@ impl CatchUp {
             return Ok(0);
         }
         let timer = self.process.measures.index_seconds.start_timer();
+        let full = rows.len() == BATCH;
+        let more = shorten(&mut rows) || full;
         let present: Vec<i64> = rows.iter().filter(|row| !row.removed).map(|row| row.number).collect();
         let stored = self.process.store.reports_by_number(&present).await?;
         let count = rows.len();
         // With nothing left after these rows, the index is complete up to the head; the numbers between are summaries'.
-        let reached = if count < BATCH { head } else { rows.last().map_or(head, |row| row.change_number) };
+        let reached = if !more { head } else { rows.last().map_or(head, |row| row.change_number) };
         let index = Arc::clone(&self.index);
         blocking(move || {
             let removed = rows.iter().filter(|row| row.removed).map(|row| row.number).collect();
@@ -96,8 +101,21 @@ impl CatchUp {
         .await?;
         timer.observe_duration();
         self.process.measures.indexed.set(reached);
-        Ok(count)
+        Ok(if more { BATCH } else { count })
     }
+}
+
+/// Cuts off the rows whose reports would be too much to hold at once, and tells whether there were any.
+fn shorten(rows: &mut Vec<ResultChange>) -> bool {
+    let mut bytes = 0;
+    let fits = rows.iter().take_while(|row| {
+        bytes += row.size;
+        bytes <= HEAVY
+    });
+    let count = fits.count().max(1);
+    let cut = count < rows.len();
+    rows.truncate(count);
+    cut
 }
 
 async fn blocking<T: Send + 'static>(

@@ -194,7 +194,7 @@ impl Process {
         stored: &[Stored],
     ) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
-        let reason = format!("processing failed {failures} times; an operator can replay it");
+        let reason = format!("processing failed {failures} times; it is kept, and needs an operator");
         let mut tx = self.store.begin().await?;
         let waiting = still_waiting(&mut tx, &[group]).await?;
         let hopeless = stored.iter().filter(|one| waiting(&one.report));

@@ -81,56 +81,60 @@ impl Claims {
         }
         taken
     }
+}
 
-    fn give_back(&self, groups: &[GroupNumber]) {
-        let mut claimed = self.0.lock().expect("no holder of the claims panics");
-        groups.iter().for_each(|group| {
+/// Groups in hand; given back when this goes, however the work ends.
+struct InHand<'a> {
+    claims: &'a Claims,
+    groups: Vec<GroupNumber>,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        let mut claimed = self.claims.0.lock().expect("no holder of the claims panics");
+        for group in &self.groups {
             claimed.remove(group);
-        });
+        }
     }
 }
 
 /// Does a group's job, and with it those of the groups behind it that nobody has begun: under load, groups are many
 /// and small, and one transaction for all costs hardly more than one for each.
 async fn work(process: &Process, claims: &Claims, group: GroupNumber, name: &str, stop: &CancellationToken) {
-    let own = claims.take(&[(group, 0)]);
-    if own.is_empty() {
+    let mut in_hand = InHand { claims, groups: claims.take(&[(group, 0)]) };
+    if in_hand.groups.is_empty() || matches!(process.store.group_open(group).await, Ok(false)) {
         return;
     }
-    let mut groups = own;
-    match process.store.group_open(group).await {
-        Ok(false) => {}
-        _ => {
-            if let Ok(behind) = process.store.untried_groups(group, 64).await
-                && behind.first().is_some_and(|(first, _)| *first == group)
-            {
-                groups.extend(claims.take(&behind[1..]));
-            }
-            if groups.len() == 1 || process.process_together(&groups, name).await.is_err() {
-                for group in groups.iter().take_while(|_| !stop.is_cancelled()) {
-                    attempt_until_done(process, *group, name, stop).await;
-                }
-            }
+    if let Ok(behind) = process.store.untried_groups(group, 64).await
+        && behind.first().is_some_and(|(first, _)| *first == group)
+    {
+        in_hand.groups.extend(claims.take(&behind[1..]));
+    }
+    if in_hand.groups.len() > 1 && process.process_together(&in_hand.groups, name).await.is_ok() {
+        return;
+    }
+    // Each is tried once before any is tried again, so that one that fails does not hold up the others.
+    let mut failing = Vec::new();
+    for group in in_hand.groups.iter().take_while(|_| !stop.is_cancelled()) {
+        if process.process(*group, name).await.is_err() {
+            failing.push(*group);
         }
     }
-    claims.give_back(&groups);
+    for group in failing.into_iter().take_while(|_| !stop.is_cancelled()) {
+        attempt_until_done(process, group, name, stop).await;
+    }
 }
 
-/// Tries a group until it is done or split; the waits grow, and differ, so that retries do not meet.
+/// Tries a group that has failed until it is done or split; the waits grow, and differ, so that retries do not meet.
 ///
 /// A stop ends the trying. The group stays open, and the next worker that starts queues it again.
 async fn attempt_until_done(process: &Process, group: GroupNumber, name: &str, stop: &CancellationToken) {
     for failures in 0_u32.. {
-        match process.process(group, name).await {
-            Ok(_) => return,
-            Err(_) => {
-                let longest = Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(9));
-                let jitter = f64::from(group.0.unsigned_abs() as u32 % 100) / 200.0;
-                wait(stop, longest.mul_f64(0.5 + jitter)).await;
-                if stop.is_cancelled() {
-                    return;
-                }
-            }
+        let longest = Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(9));
+        let jitter = f64::from(group.0.unsigned_abs() as u32 % 100) / 200.0;
+        wait(stop, longest.mul_f64(0.5 + jitter)).await;
+        if stop.is_cancelled() || process.process(group, name).await.is_ok() {
+            return;
         }
     }
 }

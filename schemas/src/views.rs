@@ -248,7 +248,7 @@ pub enum State {
     Processed,
     /// Not a report assay can count; the reason says why.
     Rejected,
-    /// Processing failed for a reason the sender cannot mend; an operator can replay it.
+    /// Processing failed for a reason the sender cannot mend; it is kept, and needs an operator.
     Parked,
 }
 

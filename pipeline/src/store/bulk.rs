@@ -6,7 +6,7 @@ use sqlx::{Arguments, AssertSqlSafe, FromRow, Sqlite, SqliteConnection, Type};
 
 use super::Result;
 
-/// `head VALUES (…), (…) tail`, sent in chunks of a few fixed sizes so that their prepared forms are used again.
+/// `head VALUES (…), (…) tail`, sent in chunks whose sizes recur, so that their prepared forms are used again.
 pub(super) struct Bulk {
     /// Up to and without `VALUES`.
     pub head: &'static str,
@@ -26,8 +26,9 @@ impl Values {
     }
 }
 
-/// Halving sizes: any number of rows takes a handful of statements, and there are few enough texts to keep prepared.
-const CHUNKS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+/// Pieces that many rows are cut into; up to the smallest, rows go in one statement however many they are. Each statement
+/// is a trip to the connection's thread and back, and each size is a text to keep prepared: this has few of both.
+const CHUNKS: [usize; 3] = [128, 64, 32];
 
 impl Bulk {
     pub async fn execute<T>(
@@ -73,11 +74,14 @@ fn values<T>(rows: &[T], bind: &impl Fn(&mut Values, &T)) -> SqliteArguments {
     values.0
 }
 
-/// Cuts `rows` greedily into the fixed sizes, largest first.
+/// Cuts `rows` greedily into pieces, largest first.
 fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let size = CHUNKS.into_iter().find(|size| *size <= rest.len())?;
+        if rest.is_empty() {
+            return None;
+        }
+        let size = CHUNKS.into_iter().find(|size| *size <= rest.len()).unwrap_or(rest.len());
         let (chunk, others) = rest.split_at(size);
         rest = others;
         Some(chunk)

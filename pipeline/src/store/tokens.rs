@@ -17,7 +17,7 @@ pub enum Scope {
     Submit,
     /// Read what needs a credential: jobs, receipts in detail.
     Read,
-    /// Issue and revoke tokens, change workers, replay.
+    /// Issue and revoke tokens, change the number of workers.
     Admin,
 }
 

@@ -11,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::StreamExt as _;
 use pipeline::store::{ChangeRow, StoreError};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -118,7 +119,10 @@ fn lines(app: Arc<App>, after: i64, most: usize) -> Response {
             }
         }
     });
-    let stream = futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    let stream =
+        futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    // The layer that packs answers asks once more after the end.
+    let stream = stream.fuse();
     ([(header::CONTENT_TYPE, NDJSON), (header::CACHE_CONTROL, "no-cache")], Body::from_stream(stream)).into_response()
 }
 
@@ -138,10 +142,7 @@ fn write_change(out: &mut Vec<u8>, row: &ChangeRow) {
         ChangeRow::Result { number, removed, document } => {
             let id = document.get(7..43).unwrap_or_default();
             let value = if *removed { "null" } else { document };
-            write!(
-                out,
-                r#"{{"number":{number},"kind":"result","key":"{id}","removed":{removed},"value":{value}}}"#
-            )
+            write!(out, r#"{{"number":{number},"kind":"result","key":"{id}","removed":{removed},"value":{value}}}"#)
         }
         ChangeRow::Summary { number, removed, summary } => {
             let key = format!("{}/{}/{}", summary.language, summary.distribution, summary.version);
@@ -150,10 +151,7 @@ fn write_change(out: &mut Vec<u8>, row: &ChangeRow) {
                 true => "null".to_owned(),
                 false => serde_json::to_string(summary).expect("texts and numbers"),
             };
-            write!(
-                out,
-                r#"{{"number":{number},"kind":"summary","key":{key},"removed":{removed},"value":{value}}}"#
-            )
+            write!(out, r#"{{"number":{number},"kind":"summary","key":{key},"removed":{removed},"value":{value}}}"#)
         }
     };
     written.expect("writing into memory does not fail");
