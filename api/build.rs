@@ -22,7 +22,8 @@ fn captured_requests() -> Vec<u8> {
         .filter(|path| path.extension().is_some_and(|end| end == "json") && !path.ends_with("index.json"))
         .collect();
     files.sort();
-    let mut lines = fs::read("../fixtures/demo/registrations.ndjson").expect("the demo's testers are in the repository");
+    let mut lines =
+        fs::read("../fixtures/demo/registrations.ndjson").expect("the demo's testers are in the repository");
     for file in files {
         let capture: Value = serde_json::from_slice(&fs::read(&file).expect("a readable file")).expect("JSON");
         let request = &capture["request"];

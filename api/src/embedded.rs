@@ -175,8 +175,7 @@ pub async fn rotate_token(
     ends_at: DateTime<Utc>,
 ) -> anyhow::Result<Option<IssuedToken>> {
     let store = open(settings).await?;
-    let issued =
-        tokens::rotate(&store, &Clock::System, id, ends_at).await.context("the token was not replaced")?;
+    let issued = tokens::rotate(&store, &Clock::System, id, ends_at).await.context("the token was not replaced")?;
     store.close().await;
     Ok(issued.map(|(secret, token)| IssuedToken { id: token.id, token: secret.reveal().to_owned() }))
 }

@@ -8,9 +8,9 @@ use schemas::views::{ResultView, SummaryView};
 use crate::counts::{self, Bar, Count, GradeMark, Tally};
 use crate::held::Held;
 use crate::moment::{Day, Moment};
-use schemas::addresses::hidden;
 use crate::site::Site;
 use crate::tables;
+use schemas::addresses::hidden;
 
 /// Reports, one a row.
 #[derive(Template)]

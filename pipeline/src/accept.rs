@@ -214,8 +214,7 @@ fn first_of_each(reports: &[NewReport]) -> Vec<&NewReport> {
 
 /// A report whose id is known: the same again, a correction, or somebody else's.
 async fn accept_again(tx: &mut Tx, report: &NewReport, group: GroupNumber) -> Result<Acceptance, StoreError> {
-    let stored: StoredReport =
-        tx.report(report.id).await?.ok_or_else(|| StoreError::inconsistent("reports", 0))?;
+    let stored: StoredReport = tx.report(report.id).await?.ok_or_else(|| StoreError::inconsistent("reports", 0))?;
     if stored.digest == report.digest {
         return Ok(Acceptance::Duplicate);
     }

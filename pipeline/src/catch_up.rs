@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemas::addresses;
 use schemas::ids::ReportId;
 use schemas::report::Reporter;
 use schemas::views::ResultView;
@@ -136,7 +137,7 @@ fn document(row: &ResultChange, stored: Stored) -> Option<Document> {
     let text = bodies::unpack(&stored.body)
         .ok()
         .and_then(|bytes| submission::read(stored.report.door, &bytes, Reporter::default()).ok())
-        .map(|report| report.text().into_owned())
+        .map(|report| addresses::hidden(&report.text()).into_owned())
         .unwrap_or_default();
     Some(Document {
         number: row.number,

@@ -43,7 +43,11 @@ impl Measures {
             attempts: counters(&registry, "assay_attempts_total", "Attempts at groups of reports.", &["outcome"]),
             accept_seconds: seconds(&registry, "assay_accept_seconds", "Time to commit one group of submissions."),
             read_seconds: seconds(&registry, "assay_read_seconds", "Time to read the extracts of one group."),
-            process_seconds: seconds(&registry, "assay_process_seconds", "Time to process one group, reading included."),
+            process_seconds: seconds(
+                &registry,
+                "assay_process_seconds",
+                "Time to process one group, reading included.",
+            ),
             index_seconds: seconds(&registry, "assay_index_seconds", "Time to index one batch of reports."),
             visible_seconds: seconds(
                 &registry,

@@ -55,7 +55,7 @@ pub struct App {
 pub struct Rules {
     /// Reports without a credential are taken.
     pub anonymous: bool,
-    /// Every address is loopback: who can ask is on this machine.
+    /// Every address is loopback, and no public one leads here: who can ask is on this machine.
     pub local: bool,
     /// Contract answers carry testers' addresses.
     pub addresses: bool,

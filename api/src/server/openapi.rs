@@ -192,9 +192,7 @@ const OPERATIONS: &[Operation] = &[
         summary: "Counts of releases",
         description: "A page as JSON; the whole list, streamed, with `Accept: application/x-ndjson`. `since` selects \
                       by the time of change.",
-        parameters: &[
-            "language", "by_distribution", "by_version", "by_author", "maturity", "since", "cursor", "limit",
-        ],
+        parameters: &["language", "by_distribution", "by_version", "by_author", "maturity", "since", "cursor", "limit"],
         answer: ("200", "application/json", "Page_SummaryView"),
         problems: &["400"],
         ..READ
@@ -207,8 +205,19 @@ const OPERATIONS: &[Operation] = &[
         description: "A page as JSON; the whole list, streamed, with `Accept: application/x-ndjson`. `since` selects \
                       by the time of receipt, `changed_since` by the time of change.",
         parameters: &[
-            "language", "by_distribution", "by_version", "by_author", "by_tester", "grade", "language_version", "os",
-            "architecture", "since", "changed_since", "cursor", "limit",
+            "language",
+            "by_distribution",
+            "by_version",
+            "by_author",
+            "by_tester",
+            "grade",
+            "language_version",
+            "os",
+            "architecture",
+            "since",
+            "changed_since",
+            "cursor",
+            "limit",
         ],
         answer: ("200", "application/json", "Page_ResultView"),
         problems: &["400"],
@@ -423,29 +432,44 @@ fn parameter(name: &str) -> Value {
         "token" => ("path", "id", "The token's id.", text),
         "prefer" => ("header", "Prefer", "`wait=N`: hold the answer for up to N seconds, at most 60.", text),
         "wait" => ("query", "wait", "Seconds to wait, at most 60.", json!({"type": "integer", "minimum": 0})),
-        "language" => ("query", "language", "The language; perl when left out of a single release.",
-            json!({"type": "string", "enum": ["perl", "raku"]})),
-        "axes" => ("query", "axes", "One to three of version, language_version, os, architecture, by commas; \
-            `language_version,os` when left out.", text),
+        "language" => (
+            "query",
+            "language",
+            "The language; perl when left out of a single release.",
+            json!({"type": "string", "enum": ["perl", "raku"]}),
+        ),
+        "axes" => (
+            "query",
+            "axes",
+            "One to three of version, language_version, os, architecture, by commas; \
+            `language_version,os` when left out.",
+            text,
+        ),
         "by_distribution" => ("query", "distribution", "Of this distribution.", text),
         "by_version" => ("query", "version", "Of this version.", text),
         "by_author" => ("query", "author", "Of distributions of this author.", text),
         "by_tester" => ("query", "tester", "Of this tester, by public id.", text),
-        "grade" => ("query", "grade", "With this grade.",
-            json!({"type": "string", "enum": ["pass", "fail", "na", "unknown"]})),
+        "grade" => {
+            ("query", "grade", "With this grade.", json!({"type": "string", "enum": ["pass", "fail", "na", "unknown"]}))
+        }
         "language_version" => ("query", "language_version", "On this language version, as reported.", text),
         "os" => ("query", "os", "On this operating system, by canonical name.", text),
         "architecture" => ("query", "architecture", "On this architecture.", text),
-        "maturity" => ("query", "maturity", "Of releases of this maturity.",
-            json!({"type": "string", "enum": ["stable", "developer"]})),
+        "maturity" => (
+            "query",
+            "maturity",
+            "Of releases of this maturity.",
+            json!({"type": "string", "enum": ["stable", "developer"]}),
+        ),
         "since" => ("query", "since", "At this moment or later (RFC 3339, or a date).", text),
         "changed_since" => ("query", "changed_since", "Changed at this moment or later.", text),
         "cursor" => ("query", "cursor", "The `next` of an earlier page.", text),
         "after" => ("query", "after", "The `next` of an earlier answer.", text),
         "limit" => ("query", "limit", "Items at most.", json!({"type": "integer", "minimum": 1})),
         "q" => ("query", "q", "What to look for.", text),
-        "order" => ("query", "order", "`relevance` when left out.",
-            json!({"type": "string", "enum": ["relevance", "newest"]})),
+        "order" => {
+            ("query", "order", "`relevance` when left out.", json!({"type": "string", "enum": ["relevance", "newest"]}))
+        }
         other => unreachable!("{other} is not a parameter of the table"),
     };
     json!({"in": place, "name": own, "description": about, "required": place == "path", "schema": schema})

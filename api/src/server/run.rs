@@ -100,12 +100,7 @@ fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     })
 }
 
-fn app(
-    settings: &Settings,
-    process: Process,
-    index: Option<Arc<dyn DocumentIndex>>,
-    gate: Gate,
-) -> App {
+fn app(settings: &Settings, process: Process, index: Option<Arc<dyn DocumentIndex>>, gate: Gate) -> App {
     let Process { store, clock, events, measures } = process;
     let intake = &settings.intake;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -118,7 +113,7 @@ fn app(
         gate,
         rules: Rules {
             anonymous: intake.anonymous,
-            local: settings.listen.iter().all(Listen::loopback),
+            local: settings.public_url.is_none() && settings.listen.iter().all(Listen::loopback),
             addresses: settings.privacy.addresses,
             body_limit: size(intake.body_limit.bytes()),
             queue_limit: i64::try_from(intake.queue_limit).unwrap_or(i64::MAX),
@@ -149,7 +144,8 @@ async fn listen(
             .await
             .with_context(|| format!("{address} cannot be listened on; choose another with --listen HOST:PORT"))?;
         let base = format!("http://{}", listener.local_addr().context("a listener has an address")?);
-        let serving = axum::serve(NoDelay(listener), router.clone()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving =
+            axum::serve(NoDelay(listener), router.clone()).with_graceful_shutdown(stop.clone().cancelled_owned());
         tracker.spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "a listener ended");

@@ -73,7 +73,7 @@ impl Server {
         let line = receiver.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|_| panic!("the server does not say that it listens:\n{}", self.log()));
         let url = line.strip_prefix("listening on ").expect("the line says where");
-        self.url = url.replace("0.0.0.0", "127.0.0.1");
+        self.url = url.to_owned();
     }
 
     /// `assay COMMAND --data DIRECTORY`, with an empty environment but for a home.

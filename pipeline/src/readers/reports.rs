@@ -38,9 +38,9 @@ impl Readers {
         let Some(Original { report, bytes }) = self.original(id).await? else { return Ok(None) };
         let row = self.store.extract(report.number).await?;
         let result: Option<ResultView> = match &row {
-            Some((document, _)) => Some(
-                serde_json::from_str(document).map_err(|_| StoreError::inconsistent("extracts", report.number))?,
-            ),
+            Some((document, _)) => {
+                Some(serde_json::from_str(document).map_err(|_| StoreError::inconsistent("extracts", report.number))?)
+            }
             None => None,
         };
         let tester = self.store.tester_by_number(report.tester).await?;

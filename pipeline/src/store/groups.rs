@@ -93,9 +93,10 @@ impl Tx {
 
     /// All groups not yet settled, read under the write lock.
     pub async fn open_groups(&mut self) -> Result<Vec<GroupNumber>> {
-        let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")
-            .fetch_all(self.connection())
-            .await?;
+        let numbers: Vec<i64> =
+            sqlx::query_scalar("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")
+                .fetch_all(self.connection())
+                .await?;
         Ok(numbers.into_iter().map(GroupNumber).collect())
     }
 

@@ -53,9 +53,8 @@ const RELEASE: &str = "SELECT releases.number, language, distribution, version, 
 
 impl Store {
     pub async fn release(&self, language: Language, distribution: &str, version: &str) -> Result<Option<Release>> {
-        let sql = format!(
-            "{RELEASE} WHERE language = $1 AND distribution = $2 AND version = $3 GROUP BY releases.number"
-        );
+        let sql =
+            format!("{RELEASE} WHERE language = $1 AND distribution = $2 AND version = $3 GROUP BY releases.number");
         Ok(sqlx::query_as(AssertSqlSafe(sql))
             .bind(language.as_str())
             .bind(distribution)

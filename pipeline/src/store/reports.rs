@@ -134,11 +134,7 @@ impl Store {
     /// How many reports there are in each state but `processed`, with a few of each for the operator.
     pub async fn unsettled_reports(&self, state: State, limit: i64) -> Result<Vec<StoredReport>> {
         let sql = format!("SELECT {REPORT} FROM reports WHERE state = $1 ORDER BY number DESC LIMIT $2");
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(state.as_str())
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(state.as_str()).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// Sum of sizes of bodies: as they came, and as they are stored.
@@ -181,8 +177,7 @@ impl Tx {
     }
 
     pub async fn insert_bodies(&mut self, bodies: &[(i64, &Body)]) -> Result<()> {
-        let insert =
-            Bulk { head: "INSERT INTO bodies (number, dictionary, size, body)", columns: 4, tail: "" };
+        let insert = Bulk { head: "INSERT INTO bodies (number, dictionary, size, body)", columns: 4, tail: "" };
         insert
             .execute(self.connection(), bodies, |values, (number, body)| {
                 values.push(*number).push(body.dictionary).push(body.size).push(body.bytes.as_slice());

@@ -31,11 +31,7 @@ const TESTER: &str = "number, id, door, identity, name, address, secret_hash, pa
 impl Store {
     pub async fn tester(&self, door: &str, identity: &str) -> Result<Option<Tester>> {
         let sql = format!("SELECT {TESTER} FROM testers WHERE door = $1 AND identity = $2");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(door)
-            .bind(identity)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(door).bind(identity).fetch_optional(&self.readers).await?)
     }
 
     /// A tester by public id.

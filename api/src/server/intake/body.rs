@@ -33,6 +33,7 @@ const LONG: usize = 64 * 1024;
 pub async fn whole(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, BodyFault> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
+        drain(body, limit).await;
         return Err(BodyFault::TooLarge { limit });
     }
     let packed = tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect())
@@ -56,6 +57,20 @@ pub async fn whole(headers: &HeaderMap, body: Body, limit: usize) -> Result<Byte
             .await
             .expect("unpacking does not panic"),
     }
+}
+
+/// Reads on and forgets, for a while: a client that is still sending when the connection closes never sees the answer.
+async fn drain(mut body: Body, limit: usize) {
+    let rest = async {
+        let mut read = 0;
+        while read <= 2 * limit
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Whoever is slower than this sees the connection end.
+    drop(tokio::time::timeout(Duration::from_secs(10), rest).await);
 }
 
 fn unpack(coding: &str, packed: &[u8], limit: usize) -> Result<Bytes, BodyFault> {

@@ -147,12 +147,7 @@ fn parse(bytes: &[u8]) -> Result<Report, ApiError> {
     })
 }
 
-async fn attribute(
-    app: &App,
-    token: Option<&Token>,
-    report: Report,
-    bytes: Bytes,
-) -> Result<Submission, ApiError> {
+async fn attribute(app: &App, token: Option<&Token>, report: Report, bytes: Bytes) -> Result<Submission, ApiError> {
     let tester = match token {
         Some(token) => app.identify.token_tester(token, &report.reporter).await?,
         None => app.identify.anonymous(&report.reporter).await?,

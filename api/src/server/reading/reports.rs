@@ -36,7 +36,12 @@ pub async fn text(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
-    Ok(immutable(&headers, &reread.view.digest, "text/plain; charset=utf-8", addresses::hidden(&reread.text).into_owned().into_bytes()))
+    Ok(immutable(
+        &headers,
+        &reread.view.digest,
+        "text/plain; charset=utf-8",
+        addresses::hidden(&reread.text).into_owned().into_bytes(),
+    ))
 }
 
 /// `GET /v4/reports/{id}/raw`: byte for byte as submitted.
@@ -85,4 +90,3 @@ pub fn id_of(said: &str) -> Result<ReportId, ApiError> {
 pub fn missing(id: ReportId) -> ApiError {
     ApiError::not_found(format!("there is no report {id}"))
 }
-

@@ -44,8 +44,8 @@ pub async fn search(
 pub async fn find(app: &App, asked: &Asked) -> Result<SearchView, ApiError> {
     let Some(index) = &app.index else { return Err(ApiError::unavailable("this server runs without search")) };
     let text = asked.q.as_deref().unwrap_or_default();
-    let query = query::parse(text)
-        .map_err(|error| ApiError::parameter("q", format!("{error} (at byte {})", error.at)))?;
+    let query =
+        query::parse(text).map_err(|error| ApiError::parameter("q", format!("{error} (at byte {})", error.at)))?;
     let order = match asked.order.as_deref() {
         None | Some("relevance") => Order::Relevance,
         Some("newest") => Order::Newest,
@@ -53,9 +53,11 @@ pub async fn find(app: &App, asked: &Asked) -> Result<SearchView, ApiError> {
     };
     let offset = match asked.cursor.as_deref() {
         None => 0,
-        Some(cursor) => cursor.parse::<usize>().ok().filter(|offset| *offset <= MAX_WINDOW - LARGEST).ok_or_else(|| {
-            ApiError::parameter("cursor", "expected the `next` of an earlier page")
-        })?,
+        Some(cursor) => cursor
+            .parse::<usize>()
+            .ok()
+            .filter(|offset| *offset <= MAX_WINDOW - LARGEST)
+            .ok_or_else(|| ApiError::parameter("cursor", "expected the `next` of an earlier page"))?,
     };
     let limit = match asked.limit.as_deref() {
         None => 20,

@@ -58,9 +58,9 @@ pub async fn summaries(
     let filter = asked.filter()?;
     let after = match &asked.cursor {
         None => 0,
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| ApiError::parameter("cursor", "expected the `next` of an earlier page"))?,
+        Some(cursor) => {
+            cursor.parse().map_err(|_| ApiError::parameter("cursor", "expected the `next` of an earlier page"))?
+        }
     };
     if wants_lines(&headers) {
         return Ok(lines(app, filter, after));
