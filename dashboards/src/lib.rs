@@ -1,12 +1,12 @@
 //! The sight: every page of assay as a pure function, a value in and HTML out.
 //!
 //! Nothing here reads a clock, a file or a network. The door that serves the pages fills the arguments from its
-//! store, answers `/static/{name}` from [`assets`], and sends [`CONTENT_SECURITY_POLICY`] with each page: no page
+//! store, answers `/static/{name}` from [`assets()`], and sends [`CONTENT_SECURITY_POLICY`] with each page: no page
 //! holds an inline style or script, and none names another host.
 //!
 //! | Module | What it holds |
 //! | --- | --- |
-//! | [`assets`] | style sheet and pictures, with a digest in the name so that they can be cached for ever |
+//! | [`mod@assets`] | style sheet and pictures, with a digest in the name so that they can be cached for ever |
 //! | [`site`] | where the pages live: every link they hold is made there |
 //! | [`pages`] | one function for each page, with the struct it takes |
 //! | `frame`, `tables`, `grid`, `counts`, `moment`, `passage`, `prose` | what pages are made of |
