@@ -62,7 +62,7 @@ async fn run_jobs(process: Process, gate: Gate, name: String, stop: Cancellation
 struct Claims(Arc<Mutex<HashSet<GroupNumber>>>);
 
 /// Reports processed in one transaction at most, when they come in many groups.
-const TOGETHER: i64 = 512;
+const TOGETHER: i64 = 256;
 
 impl Claims {
     /// Takes those of the groups that are free, in their order, until they have enough reports.

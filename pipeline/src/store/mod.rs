@@ -106,7 +106,7 @@ impl Store {
             .connect_with(
                 options
                     .clone()
-                    .pragma("cache_size", "-49152")
+                    .pragma("cache_size", "-32768")
                     // 64 MiB of log between checkpoints: a page written many times is copied into the file once.
                     .pragma("wal_autocheckpoint", "8192")
                     .pragma("journal_size_limit", "134217728"),
@@ -116,7 +116,7 @@ impl Store {
             .max_connections(6)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.read_only(true).pragma("cache_size", "-8192").row_buffer_size(512))
+            .connect_with(options.read_only(true).pragma("cache_size", "-4096").row_buffer_size(512))
             .await?;
         Ok(Store { writer, readers })
     }
