@@ -69,7 +69,10 @@ impl Store {
         .fetch_one(&mut *snapshot)
         .await?;
         let mut rows = result_rows(lines.as_deref().unwrap_or_default())?;
-        let releases = releases_after(&mut snapshot, after, bound).await?;
+        rows.sort_by_key(ChangeRow::number);
+        // Releases beyond a full page of results belong to later pages.
+        let end = if rows.len() == limit { rows.last().map_or(after, ChangeRow::number) } else { i64::MAX };
+        let releases = releases_after(&mut snapshot, after, end, bound).await?;
         snapshot.rollback().await?;
         rows.extend(releases.into_iter().map(|release| ChangeRow::Summary {
             number: release.summary.number,

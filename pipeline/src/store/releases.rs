@@ -262,14 +262,19 @@ impl Tx {
     }
 }
 
-/// Releases changed after a change number, those without reports included.
-pub(super) async fn releases_after(connection: &mut SqliteConnection, after: i64, limit: i64) -> Result<Vec<Release>> {
+/// Releases changed after a change number and up to another, those without reports included.
+pub(super) async fn releases_after(
+    connection: &mut SqliteConnection,
+    after: i64,
+    end: i64,
+    limit: i64,
+) -> Result<Vec<Release>> {
     let sql = format!(
-        "{RELEASE} WHERE releases.number IN \
-         (SELECT number FROM releases WHERE change_number > $1 ORDER BY change_number LIMIT $2) \
+        "{RELEASE} WHERE releases.number IN (SELECT number FROM releases \
+         WHERE change_number > $1 AND change_number <= $2 ORDER BY change_number LIMIT $3) \
          GROUP BY releases.number ORDER BY change_number"
     );
-    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(connection).await?)
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(end).bind(limit).fetch_all(connection).await?)
 }
 
 pub(super) fn counts(row: &SqliteRow) -> std::result::Result<Counts, sqlx::Error> {
