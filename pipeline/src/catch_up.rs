@@ -21,7 +21,7 @@ use crate::submission;
 use crate::worker::wait;
 
 /// Rows taken into the index with one commit of it.
-const BATCH: usize = 300;
+const BATCH: usize = 1000;
 
 /// Bytes of reports taken in with one commit at most.
 const HEAVY: i64 = 32 * 1024 * 1024;

@@ -25,7 +25,7 @@ use super::{Document, DocumentIndex, Found, IndexError, Order, check_window};
 use fields::Fields;
 
 /// Memory for documents not yet committed, in bytes. When it is full, a segment is written, and the commit has two.
-const WRITER_MEMORY: usize = 24 * 1024 * 1024;
+const WRITER_MEMORY: usize = 32 * 1024 * 1024;
 
 /// Documents in a tantivy index. One process at a time can write; it keeps the writer, and so the directory's lock,
 /// for as long as this lives.
