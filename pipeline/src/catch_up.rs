@@ -6,14 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::addresses;
 use schemas::ids::ReportId;
-use schemas::report::Reporter;
 use schemas::views::ResultView;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::chain;
-use crate::bodies;
 use crate::index::{Document, DocumentIndex, IndexError};
 use crate::process::Process;
 use crate::store::{ResultChange, StoreError, Stored};
@@ -134,11 +131,7 @@ fn documents(rows: &[ResultChange], stored: Vec<Stored>) -> Vec<Document> {
 /// A row and its text. A body that cannot be read any more leaves the text empty: its fields are still found.
 fn document(row: &ResultChange, stored: Stored) -> Option<Document> {
     let view: ResultView = serde_json::from_str(&row.document).ok()?;
-    let text = bodies::unpack(&stored.body)
-        .ok()
-        .and_then(|bytes| submission::read(stored.report.door, &bytes, Reporter::default()).ok())
-        .map(|report| addresses::hidden(&report.text()).into_owned())
-        .unwrap_or_default();
+    let text = submission::searchable(&stored);
     Some(Document {
         number: row.number,
         id: ReportId(stored.report.id.0),

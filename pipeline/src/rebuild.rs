@@ -6,7 +6,6 @@ use std::time::Duration;
 use schemas::views::State;
 
 use crate::events::Processed;
-use crate::index::{DocumentIndex, IndexError};
 use crate::process::{Process, Reading, read, replace};
 use crate::store::{StoreError, Tx};
 
@@ -88,9 +87,4 @@ pub async fn clear(process: &Process) -> Result<(), StoreError> {
     let mut tx = process.store.begin().await?;
     tx.clear_derived().await?;
     tx.commit().await
-}
-
-/// Empties the document index; catching up fills it again.
-pub fn clear_index(index: &dyn DocumentIndex) -> Result<(), IndexError> {
-    index.clear()
 }

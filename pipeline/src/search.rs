@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use schemas::addresses;
 use schemas::query::{Query, highlight};
-use schemas::report::Reporter;
 use schemas::views::{HitView, ResultView, SearchView};
 
-use crate::bodies;
 use crate::clock::Clock;
 use crate::index::{DocumentIndex, IndexError, MAX_WINDOW, Order};
 use crate::store::{Store, StoreError, Stored};
@@ -52,7 +49,7 @@ pub async fn search(
         hits.iter()
             .filter_map(|(number, score)| {
                 let result: ResultView = serde_json::from_str(documents.get(number)?).ok()?;
-                let highlights = highlight(&query, &addresses::hidden(&text_of(stored.get(number)?)));
+                let highlights = highlight(&query, &submission::searchable(stored.get(number)?));
                 Some(HitView { result, score: *score, highlights })
             })
             .collect()
@@ -69,12 +66,4 @@ pub async fn search(
         lag: (freshness.head - mark).max(0),
         freshness,
     })
-}
-
-fn text_of(stored: &Stored) -> String {
-    bodies::unpack(&stored.body)
-        .ok()
-        .and_then(|bytes| submission::read(stored.report.door, &bytes, Reporter::default()).ok())
-        .map(|report| report.text().into_owned())
-        .unwrap_or_default()
 }

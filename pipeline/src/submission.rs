@@ -1,12 +1,14 @@
 //! A submission: the bytes of one report with its id, its door and its tester; and how its bytes are read again.
 
 use bytes::Bytes;
+use schemas::addresses;
 use schemas::ids::{Digest, ReportId};
 use schemas::metabase;
 use schemas::report::{Dialect, Invalid, Report, Reporter};
 use serde_json::Value;
 
-use crate::store::{Door, Tester, TesterNumber};
+use crate::bodies;
+use crate::store::{Door, Stored, Tester, TesterNumber};
 
 /// What a door hands to [`crate::accept`]: checked, and not yet stored.
 #[derive(Clone, Debug)]
@@ -40,6 +42,15 @@ pub fn read(door: Door, bytes: &[u8], reporter: Reporter) -> Result<Report, Unre
         Door::V3 => Ok(Report::parse(bytes, Dialect::V3)?),
         Door::Metabase => Ok(metabase::report(bytes)?.upgrade(reporter)?),
     }
+}
+
+/// The text that is searched and shown in hits, addresses hidden. Empty for bytes that cannot be read any more.
+pub fn searchable(stored: &Stored) -> String {
+    bodies::unpack(&stored.body)
+        .ok()
+        .and_then(|bytes| read(stored.report.door, &bytes, Reporter::default()).ok())
+        .map(|report| addresses::hidden(&report.text()).into_owned())
+        .unwrap_or_default()
 }
 
 /// The report as readers get it: the current shape, extras kept, addresses left out.

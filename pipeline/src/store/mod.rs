@@ -21,7 +21,6 @@ mod matrix;
 mod releases;
 mod reports;
 mod results;
-mod settings;
 mod testers;
 mod tokens;
 

@@ -117,19 +117,6 @@ impl Store {
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(failing).bind(limit).fetch_all(&self.readers).await?)
     }
 
-    /// Distributions whose name begins with the text, whatever its case.
-    pub async fn distributions_like(&self, beginning: &str, limit: i64) -> Result<Vec<String>> {
-        let escaped = beginning.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        Ok(sqlx::query_scalar(
-            "SELECT DISTINCT distribution FROM releases WHERE lower(distribution) LIKE lower($1) ESCAPE '\\' \
-             ORDER BY lower(distribution) LIMIT $2",
-        )
-        .bind(format!("{escaped}%"))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?)
-    }
-
     pub async fn partitions(&self, release: ReleaseNumber) -> Result<Vec<PartitionView>> {
         let rows = sqlx::query(
             "SELECT development, patched, pass, fail, na, unknown FROM summaries WHERE release = $1 \

@@ -130,21 +130,6 @@ impl Store {
         let sql = format!("{STORED} WHERE reports.number IN (SELECT value FROM json_each($1))");
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(&self.readers).await?)
     }
-
-    /// How many reports there are in each state but `processed`, with a few of each for the operator.
-    pub async fn unsettled_reports(&self, state: State, limit: i64) -> Result<Vec<StoredReport>> {
-        let sql = format!("SELECT {REPORT} FROM reports WHERE state = $1 ORDER BY number DESC LIMIT $2");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(state.as_str()).bind(limit).fetch_all(&self.readers).await?)
-    }
-
-    /// Sum of sizes of bodies: as they came, and as they are stored.
-    pub async fn body_bytes(&self) -> Result<(i64, i64)> {
-        Ok(sqlx::query_as(
-            "SELECT CAST(COALESCE(sum(size), 0) AS BIGINT), CAST(COALESCE(sum(length(body)), 0) AS BIGINT) FROM bodies",
-        )
-        .fetch_one(&self.readers)
-        .await?)
-    }
 }
 
 const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \

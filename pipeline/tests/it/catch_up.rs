@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use pipeline::catch_up::{CatchUp, CatchUpError};
 use pipeline::index::{DocumentIndex, Fake, Order, Tantivy};
-use pipeline::rebuild;
 use schemas::query::parse;
 use tokio_util::sync::CancellationToken;
 
@@ -199,7 +198,7 @@ async fn an_index_made_anew_from_the_rows_is_the_same() {
         stack.accept(&id(2), "no report", "Ann").await;
         stack.work_off().await;
         catch_up(&stack, &index).await;
-        rebuild::clear_index(&*index).unwrap();
+        index.clear().unwrap();
         assert_eq!(index.documents().unwrap(), 0);
         catch_up(&stack, &index).await;
         check(&stack, &*index).await;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -21,6 +21,18 @@ pub enum BodyFault {
     Short,
     #[error("the body did not arrive in time")]
     Slow,
+}
+
+impl BodyFault {
+    /// The status that tells of it at every door.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            BodyFault::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyFault::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BodyFault::Slow => StatusCode::REQUEST_TIMEOUT,
+            BodyFault::Packed(_) | BodyFault::Short => StatusCode::BAD_REQUEST,
+        }
+    }
 }
 
 /// Longest time for a body to arrive.

@@ -152,13 +152,7 @@ impl From<metabase::Refused> for Refusal {
 
 impl From<BodyFault> for Refusal {
     fn from(fault: BodyFault) -> Self {
-        let status = match fault {
-            BodyFault::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyFault::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            BodyFault::Slow => StatusCode::REQUEST_TIMEOUT,
-            BodyFault::Packed(_) | BodyFault::Short => StatusCode::BAD_REQUEST,
-        };
-        Refusal::new(status, fault.to_string())
+        Refusal::new(fault.status(), fault.to_string())
     }
 }
 

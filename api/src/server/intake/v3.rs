@@ -14,7 +14,7 @@ use schemas::report::{Dialect, Report, content_type_v3, faults_v3};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::body::{self, BodyFault};
+use super::body;
 use super::credentials::bearer;
 use super::ready;
 use crate::server::App;
@@ -48,13 +48,7 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Response {
     let bytes = match body::whole(headers, body, app.rules.body_limit).await {
         Ok(bytes) => bytes,
         Err(fault) => {
-            let status = match fault {
-                BodyFault::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                BodyFault::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                BodyFault::Slow => StatusCode::REQUEST_TIMEOUT,
-                BodyFault::Packed(_) | BodyFault::Short => StatusCode::BAD_REQUEST,
-            };
-            return refuse(status, &[(fault.to_string(), "/report".to_owned())]);
+            return refuse(fault.status(), &[(fault.to_string(), "/report".to_owned())]);
         }
     };
     let Ok(report) = Report::parse(&bytes, Dialect::V3) else {
