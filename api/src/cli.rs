@@ -20,6 +20,7 @@ mod parcel;
 mod patience;
 mod printing;
 mod reading;
+mod secret;
 mod serving;
 mod shown;
 mod spool;
@@ -99,6 +100,8 @@ enum Command {
     Check(check::Check),
     /// Issue, list, rotate and revoke bearer tokens
     Token(token::Token),
+    /// Let a legacy tester who lost their secret use a new one
+    ForgetSecret(secret::ForgetSecret),
     /// Send reports; keep them when the server is away, and send them later
     Submit(submit::Submit),
     /// Send a great many reports from files of lines, resumable
@@ -199,6 +202,7 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::Rebuild(rebuild) => serving::rebuild(rebuild, said).await.map(|()| done),
         Command::Check(check) => check::check(check, said).await,
         Command::Token(token) => token::token(token, said).await.map(|()| done),
+        Command::ForgetSecret(order) => secret::forget_secret(order, said).await.map(|()| done),
         Command::Submit(submit) => submit::submit(submit, said).await,
         Command::Import(import) => import::import(import, said).await,
         Command::Report(report) => reading::report(report, said).await.map(|()| done),

@@ -23,8 +23,9 @@ pub struct Identify {
     clock: Clock,
     testers: Cache<(&'static str, String), Tester>,
     tokens: Cache<[u8; 32], Token>,
-    /// Secrets found right, by tester and digest: the slow hash is for the disk, not for every report.
-    proven: Cache<(TesterNumber, [u8; 32]), ()>,
+    /// The stored hash for which a secret was found right, by tester and the secret's digest: the slow hash is for
+    /// the disk, not for every report.
+    proven: Cache<(TesterNumber, [u8; 32]), String>,
     /// The slow hash takes 19 MiB each time; two at once are enough.
     hashing: Arc<Semaphore>,
 }
@@ -116,17 +117,18 @@ impl Identify {
     pub async fn legacy(&self, profile: Uuid, secret: &[u8]) -> Result<Proof, StoreError> {
         let Some(tester) = self.profile(profile).await? else { return Ok(Proof::Unknown) };
         let seen = (tester.number, Digest::of(secret).0);
-        if self.proven.get(&seen).is_some() {
+        // A hash that is no longer the tester's proves nothing: the secret was forgotten, and another is kept now.
+        if tester.secret_hash.is_some() && self.proven.get(&seen) == tester.secret_hash {
             return Ok(Proof::Proven(Box::new(tester)));
         }
-        let right = match &tester.secret_hash {
-            Some(hash) => self.verify(hash.clone(), secret.to_vec()).await,
+        let hash = match &tester.secret_hash {
+            Some(hash) => hash.clone(),
             None => self.keep_secret(&tester, secret).await?,
         };
-        if !right {
+        if !self.verify(hash.clone(), secret.to_vec()).await {
             return Ok(Proof::WrongSecret);
         }
-        self.proven.insert(seen, ());
+        self.proven.insert(seen, hash);
         Ok(Proof::Proven(Box::new(tester)))
     }
 
@@ -170,19 +172,26 @@ impl Identify {
         }
     }
 
-    /// Keeps the hash of the first secret, and tells whether it was the first.
-    async fn keep_secret(&self, tester: &Tester, secret: &[u8]) -> Result<bool, StoreError> {
+    /// Forgets the secret of a legacy tester who lost it: the next one used with the profile is kept. Other processes
+    /// notice within the ten minutes for which they remember a tester. False: there is no such secret.
+    pub async fn forget_secret(&self, id: &str) -> Result<bool, StoreError> {
+        let Some(tester) = self.store.tester_by_id(id).await? else { return Ok(false) };
+        let mut tx = self.store.begin().await?;
+        let forgotten = tx.forget_secret(tester.number).await?;
+        tx.commit().await?;
+        self.testers.invalidate(&("metabase", tester.identity));
+        Ok(forgotten)
+    }
+
+    /// Keeps the hash of a secret unless there is one by now, and gives the one that is kept.
+    async fn keep_secret(&self, tester: &Tester, secret: &[u8]) -> Result<String, StoreError> {
         let hash = self.hash(secret.to_vec()).await;
         let mut tx = self.store.begin().await?;
         tx.keep_secret(tester.number, &hash).await?;
         tx.commit().await?;
         // Another secret may have come first; then that one counts.
         let kept = self.store.tester_by_number(tester.number).await?.and_then(|tester| tester.secret_hash);
-        match kept {
-            Some(kept) if kept == hash => Ok(true),
-            Some(kept) => Ok(self.verify(kept, secret.to_vec()).await),
-            None => Ok(false),
-        }
+        kept.ok_or_else(|| StoreError::inconsistent("testers", tester.number.0))
     }
 
     async fn hash(&self, secret: Vec<u8>) -> String {

@@ -10,6 +10,7 @@ mod problems;
 mod reading;
 mod routes;
 mod run;
+mod testers;
 mod tokens;
 
 use std::sync::Arc;

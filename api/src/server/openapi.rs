@@ -315,6 +315,18 @@ const OPERATIONS: &[Operation] = &[
         problems: &["401", "403", "404"],
         ..READ
     },
+    Operation {
+        method: "delete",
+        path: "/v4/testers/{id}/secret",
+        name: "forgetSecret",
+        tag: "Operations",
+        summary: "Forget the secret of a legacy tester who lost it",
+        description: "Needs a token with the scope admin. The next secret used with the profile is kept as its own.",
+        parameters: &["tester"],
+        answer: ("204", "", ""),
+        problems: &["401", "403", "404"],
+        ..READ
+    },
 ];
 
 fn document_value() -> Value {

@@ -19,7 +19,7 @@ use super::intake::{metabase, v3, v4};
 use super::observe::observe;
 use super::problems::ApiError;
 use super::reading::{changes, matrix, receipts, releases, reports, results, search, status, summaries};
-use super::{openapi, pages, tokens};
+use super::{openapi, pages, testers, tokens};
 
 /// The whole server as one service.
 pub fn router(app: Arc<App>) -> Router {
@@ -39,6 +39,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v4/tokens", get(tokens::list).post(tokens::issue))
         .route("/v4/tokens/{id}/rotate", post(tokens::rotate))
         .route("/v4/tokens/{id}", delete(tokens::revoke))
+        .route("/v4/testers/{id}/secret", delete(testers::forget_secret))
         .route("/v4/workers", put(status::resize))
         .route("/healthz", get(status::healthz))
         .route("/readyz", get(status::readyz))

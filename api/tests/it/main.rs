@@ -11,6 +11,7 @@ mod cli_stub;
 mod cli_submit;
 mod metabase_wire;
 mod pages;
+mod perl_clients;
 mod promises;
 mod raw_bytes;
 mod readers;

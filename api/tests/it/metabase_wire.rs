@@ -70,7 +70,10 @@ async fn the_first_secret_seen_is_the_only_one_taken() {
     };
     // `PROFILE:other`
     let other = "Y2UzOTkyM2QtZDcyZi00YjdhLWFmZjAtYWY2ZDc3YzE2MTZkOm90aGVy";
-    let text = format!("wrong secret for user {PROFILE}: it is not the one first used with this profile");
+    let text = format!(
+        "wrong secret for user {PROFILE}: it is not the one first used with this profile; if that is lost, make a new \
+         profile or ask the operator to forget the old secret"
+    );
     refused(&exchange(&server, &with(other)).await, 401, &text);
     assert_eq!(exchange(&server, &with(CREDENTIALS)).await.status, 201);
     refused(&exchange(&server, &with(other)).await, 401, &text);
@@ -80,6 +83,30 @@ async fn the_first_secret_seen_is_the_only_one_taken() {
     refused(&exchange(&server, renamed.as_bytes()).await, 403, &text);
     // Sending the profile again, with its own secret, is no fault.
     assert_eq!(exchange(&server, &wire(3, "/api/v1/")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tester_who_lost_the_secret_gets_in_again_once_the_operator_forgot_it() {
+    let server = Server::start();
+    assert_eq!(exchange(&server, &wire(3, "/api/v1/")).await.status, 200);
+    assert_eq!(exchange(&server, &wire(4, "/api/v1/")).await.status, 201);
+    // `PROFILE:other`
+    let other = "Y2UzOTkyM2QtZDcyZi00YjdhLWFmZjAtYWY2ZDc3YzE2MTZkOm90aGVy";
+    let with_other = String::from_utf8(wire(4, "/api/v1/")).unwrap().replace(CREDENTIALS, other);
+    assert_eq!(exchange(&server, with_other.as_bytes()).await.status, 401);
+
+    let path = format!("/v4/testers/{PROFILE}/secret");
+    assert_eq!(server.ask(server.client.delete(server.at(&path))).await.status, 401);
+    let (reader, _) = server.token(&["--scope", "read"]);
+    assert_eq!(server.ask(server.client.delete(server.at(&path)).bearer_auth(&reader)).await.status, 403);
+    let (admin, _) = server.token(&["--scope", "admin"]);
+    let told = server.run_there(&["forget-secret", PROFILE, "--token", &admin]);
+    assert_eq!(told, format!("forgot the secret of {PROFILE}; the next one used with it is kept\n"));
+    let again = server.ask(server.client.delete(server.at(&path)).bearer_auth(&admin)).await;
+    assert_eq!(again.status, 404, "there is none to forget now: {}", again.text());
+
+    assert_eq!(exchange(&server, with_other.as_bytes()).await.status, 201);
+    assert_eq!(exchange(&server, &wire(4, "/api/v1/")).await.status, 401, "the lost secret is worth nothing now");
 }
 
 #[tokio::test(flavor = "multi_thread")]

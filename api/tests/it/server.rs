@@ -92,6 +92,16 @@ impl Server {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs a command that asks this server, to its end, and gives what it printed.
+    pub fn run_there(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+        command.args(arguments).args(["--server", &self.url]);
+        let output = command.env_clear().env("HOME", self.directory.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "assay {arguments:?} failed:\n{told}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// A new token's secret and id.
     pub fn token(&self, arguments: &[&str]) -> (String, String) {
         let printed = self.run(&[&["token", "issue", "--json"], arguments].concat());

@@ -94,6 +94,15 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets the hash of a tester's secret, so that the next one seen is kept. Tells whether there was one.
+    pub async fn forget_secret(&mut self, tester: TesterNumber) -> Result<bool> {
+        let done = sqlx::query("UPDATE testers SET secret_hash = NULL WHERE number = $1 AND secret_hash IS NOT NULL")
+            .bind(tester.0)
+            .execute(self.connection())
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Moves testers' counts by signed differences.
     pub async fn adjust_testers(&mut self, deltas: &[(TesterNumber, Counts)]) -> Result<()> {
         for (tester, delta) in deltas {

@@ -51,7 +51,10 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Re
         Proof::WrongSecret => {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
-                format!("wrong secret for user {profile}: it is not the one first used with this profile"),
+                format!(
+                    "wrong secret for user {profile}: it is not the one first used with this profile; if that is lost, \
+                     make a new profile or ask the operator to forget the old secret"
+                ),
             ));
         }
     };
