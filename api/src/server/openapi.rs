@@ -265,7 +265,7 @@ const OPERATIONS: &[Operation] = &[
         summary: "Change how many jobs run at the same time",
         description: "0 holds them. Needs a token with the scope admin.",
         answer: ("200", "application/json", "Workers"),
-        problems: &["400", "401", "403"],
+        problems: &["400", "401", "403", "413", "415", "422"],
         body: Some("Workers"),
         ..READ
     },
@@ -287,7 +287,7 @@ const OPERATIONS: &[Operation] = &[
         summary: "Issue a token; its text is shown this once",
         description: "Needs a token with the scope admin.",
         answer: ("201", "application/json", "IssuedView"),
-        problems: &["400", "401", "403"],
+        problems: &["400", "401", "403", "413", "415", "422"],
         body: Some("TokenOrder"),
         ..READ
     },
@@ -426,7 +426,7 @@ fn reason(status: &str) -> &'static str {
         "409" => "Another tester's report has this id.",
         "413" => "The body is too large.",
         "415" => "The body's type or encoding is not supported.",
-        "422" => "The report is not valid; each fault is listed with its place.",
+        "422" => "The body is not valid; each fault of a report is listed with its place.",
         "429" => "Too much is waiting; `Retry-After` says when to come again.",
         _ => "A part is not available now.",
     }

@@ -46,7 +46,7 @@ pub async fn issue(
     order: Result<Json<TokenOrder>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     demand(&app, &headers, Scope::Admin).await?;
-    let Json(order) = order.map_err(|error| ApiError::syntax(error.body_text()))?;
+    let Json(order) = order.map_err(|rejection| ApiError::refused(rejection.status(), &rejection.body_text()))?;
     let scopes: Result<Vec<Scope>, _> = order.scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|error| ApiError::parameter("scopes", error.to_string()))?;
     if scopes.is_empty() {

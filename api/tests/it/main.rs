@@ -16,6 +16,7 @@ mod promises;
 mod raw_bytes;
 mod readers;
 mod recount;
+mod schemathesis;
 mod scriptalicious;
 mod server;
 mod submissions;
