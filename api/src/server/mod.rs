@@ -11,6 +11,7 @@ mod reading;
 mod routes;
 mod run;
 mod tokens;
+mod www;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
