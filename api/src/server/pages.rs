@@ -92,7 +92,11 @@ impl Of {
     }
 }
 
-pub async fn distribution(State(app): State<Arc<App>>, Path(distribution): Path<String>, Query(of): Query<Of>) -> Shown {
+pub async fn distribution(
+    State(app): State<Arc<App>>,
+    Path(distribution): Path<String>,
+    Query(of): Query<Of>,
+) -> Shown {
     let language = of.language(&app, &distribution).await?;
     let view = app.readers.distribution(language, &distribution).await?.ok_or_else(|| no_reports(&distribution))?;
     Ok(shown(StatusCode::OK, pages::distribution(&site(&app), &view)))

@@ -35,11 +35,7 @@ pub struct Place {
 
 impl Readers {
     /// Counts of a distribution's releases that have reports, newest first.
-    pub async fn release_counts(
-        &self,
-        language: Language,
-        distribution: &str,
-    ) -> Result<Vec<SummaryView>, StoreError> {
+    pub async fn release_counts(&self, language: Language, distribution: &str) -> Result<Vec<SummaryView>, StoreError> {
         let mut releases = self.store.distribution_releases(language, distribution).await?;
         releases.retain(|release| !release.summary.counts.zero());
         releases.sort_by(|a, b| compare_versions(&b.summary.version, &a.summary.version));
@@ -135,13 +131,7 @@ impl Readers {
 
     /// The first rows from one number to another, by number. None beyond a report that is still to be processed, so
     /// that a reader who goes on from the greatest number seen misses none.
-    pub async fn range(
-        &self,
-        from: i64,
-        to: i64,
-        limit: i64,
-        addresses: bool,
-    ) -> Result<Vec<Listed>, StoreError> {
+    pub async fn range(&self, from: i64, to: i64, limit: i64, addresses: bool) -> Result<Vec<Listed>, StoreError> {
         let to = to.min(self.store.settled_before().await? - 1);
         let rows = self.store.rows_from(from, to, limit).await?;
         rows.into_iter().map(|row| listed(row, addresses)).collect()
@@ -164,7 +154,11 @@ impl Readers {
 fn selection(mut releases: Vec<Release>) -> Selection {
     let version = newest_change(&releases);
     releases.sort_by(|a, b| compare_versions(&b.summary.version, &a.summary.version));
-    Selection { releases: releases.into_iter().map(|release| release.number).collect(), version, ..Selection::default() }
+    Selection {
+        releases: releases.into_iter().map(|release| release.number).collect(),
+        version,
+        ..Selection::default()
+    }
 }
 
 fn newest_change(releases: &[Release]) -> i64 {
