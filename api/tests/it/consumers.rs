@@ -161,6 +161,8 @@ async fn a_feed_reader_reads_distributions_and_authors() {
         // A feed is what a reader of its kind takes for one.
         let channel = rss::Channel::read_from(&server.get(path).await.body[..]).unwrap();
         assert_eq!(channel.items().len(), rows.len());
+        let itself = &channel.atom_ext().expect("it names itself").links()[0];
+        assert_eq!((itself.rel(), itself.href()), ("self", server.at(path).as_str()));
     }
     let all = run("feed-reader.pl", &server, &["/author/LABAUTH.rss"]).await;
     let failing = run("feed-reader.pl", &server, &["/author/LABAUTH-nopass.rss"]).await;

@@ -55,10 +55,11 @@ async fn feed(app: &App, id: &str, failing: bool, headers: &HeaderMap) -> Result
     selection.failing = failing;
     let since = app.readers.clock.now() - KEPT;
     let items = app.readers.newest_listed(&selection, since, feeds::LONGEST).await?;
-    let less = if failing { ", passes left out" } else { "" };
+    let (less, ending) = if failing { (", passes left out", "-nopass") } else { ("", "") };
     let what = Feed {
         title: format!("Test reports for {id}"),
         description: format!("Reports on the newest releases of {id}'s distributions{less}"),
+        path: format!("/author/{}{ending}.rss", segment(id)),
         page: Site::default().author(id),
     };
     Ok(feeds::answer(app, headers, &what, &items))

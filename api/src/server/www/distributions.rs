@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use dashboards::Site;
+use pipeline::readers::segment;
 use schemas::extract::Language;
 use schemas::views::SummaryView;
 use serde::{Deserialize, Serialize};
@@ -86,12 +87,17 @@ async fn feed(
 ) -> Result<Response, ApiError> {
     let language = of.language(app, distribution).await?;
     let found = app.readers.one_release(language, distribution, version).await?;
+    let path = match version {
+        Some(version) => format!("/dist/{}/{}.rss", segment(distribution), segment(version)),
+        None => format!("/dist/{}.rss", segment(distribution)),
+    };
     let (selection, version) =
         found.ok_or_else(|| ApiError::not_found(format!("there are no reports of {distribution}")))?;
     let items = app.readers.newest_listed(&selection, DateTime::UNIX_EPOCH, feeds::LONGEST).await?;
     let what = Feed {
         title: format!("{distribution} {version}"),
         description: format!("Test reports of {distribution} {version}, newest first"),
+        path,
         page: Site::default().release(language.as_str(), distribution, &version),
     };
     Ok(feeds::answer(app, headers, &what, &items))

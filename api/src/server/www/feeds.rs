@@ -16,6 +16,8 @@ pub const LONGEST: i64 = 500;
 pub struct Feed {
     pub title: String,
     pub description: String,
+    /// Path of the feed itself.
+    pub path: String,
     /// Path of the page that shows the same to people.
     pub page: String,
 }
@@ -31,11 +33,10 @@ pub fn answer(app: &App, headers: &HeaderMap, feed: &Feed, rows: &[Listed]) -> R
         pub_date: Some(row.result.created_at.to_rfc2822()),
         ..Item::default()
     };
-    let page = format!("{origin}{}", feed.page);
-    let itself = Link { href: page.clone(), rel: "alternate".to_owned(), ..Link::default() };
+    let itself = Link { href: format!("{origin}{}", feed.path), rel: "self".to_owned(), ..Link::default() };
     let channel = Channel {
         title: written(&feed.title),
-        link: page,
+        link: format!("{origin}{}", feed.page),
         description: written(&feed.description),
         language: Some("en".to_owned()),
         pub_date: rows.first().map(|newest| newest.result.created_at.to_rfc2822()),

@@ -1,4 +1,4 @@
-//! `GET /cgi-bin/reports-metadata.cgi`: rows in bulk by number, for those who keep a copy of them all (contract §1.8, §7).
+//! `GET /cgi-bin/reports-metadata.cgi`: rows in bulk by number, for those who keep a copy of all (contract §1.8, §7).
 
 use std::sync::Arc;
 
