@@ -19,10 +19,12 @@
 //! | [`addresses`] | mail addresses in texts, kept from readers |
 //! | [`problem`] | faults, told to the sender (RFC 9457) |
 //! | [`views`] | what readers get |
+//! | [`feeds`] | the same in the rows that the CPAN Testers site's consumers read (contract §1.8, §1.9) |
 
 pub mod addresses;
 pub mod distname;
 pub mod extract;
+pub mod feeds;
 pub mod grade;
 pub mod ids;
 pub mod metabase;

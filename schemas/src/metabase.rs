@@ -15,10 +15,12 @@ mod envelope;
 mod latin1;
 mod optional;
 mod registration;
+mod rendering;
 mod submission;
 mod upgrade;
 
 pub use registration::registration;
+pub use rendering::Rendering;
 pub use submission::report;
 
 /// A `CPAN-Testers-Report` fact with the two facts assay counts by, and the optional ones when present.

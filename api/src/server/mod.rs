@@ -12,6 +12,7 @@ mod routes;
 mod run;
 mod testers;
 mod tokens;
+mod www;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

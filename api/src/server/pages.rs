@@ -29,20 +29,16 @@ use super::problems::ApiError;
 use super::reading::reports::{id_of, missing};
 use super::reading::{limit, receipts, results, search};
 
-pub use answer::problem;
-use answer::{PageError, shown, site};
+pub use answer::{PageError, problem, shown, site};
 
-type Shown = Result<Response, PageError>;
+/// A page, or the page that tells why there is none.
+pub type Shown = Result<Response, PageError>;
 
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(home))
-        .route("/dist/{distribution}", get(distribution))
-        .route("/dist/{distribution}/{version}", get(release))
         .route("/matrix/{distribution}", get(matrix))
         .route("/results", get(listed))
-        .route("/report/{id}", get(report))
-        .route("/author/{id}", get(author))
         .route("/tester/{id}", get(tester))
         .route("/search", get(found))
         .route("/status", get(operations))
@@ -77,13 +73,13 @@ async fn home(State(app): State<Arc<App>>) -> Shown {
 
 /// Which language's page is meant.
 #[derive(Debug, Default, Deserialize)]
-struct Of {
+pub struct Of {
     language: Option<String>,
 }
 
 impl Of {
     /// The language asked for, or the only one that has this distribution.
-    async fn language(&self, app: &App, distribution: &str) -> Result<Language, ApiError> {
+    pub async fn language(&self, app: &App, distribution: &str) -> Result<Language, ApiError> {
         if let Some(said) = self.language.as_deref().filter(|said| !said.is_empty()) {
             return super::reading::language(Some(said));
         }
@@ -96,13 +92,17 @@ impl Of {
     }
 }
 
-async fn distribution(State(app): State<Arc<App>>, Path(distribution): Path<String>, Query(of): Query<Of>) -> Shown {
+pub async fn distribution(
+    State(app): State<Arc<App>>,
+    Path(distribution): Path<String>,
+    Query(of): Query<Of>,
+) -> Shown {
     let language = of.language(&app, &distribution).await?;
     let view = app.readers.distribution(language, &distribution).await?.ok_or_else(|| no_reports(&distribution))?;
     Ok(shown(StatusCode::OK, pages::distribution(&site(&app), &view)))
 }
 
-async fn release(
+pub async fn release(
     State(app): State<Arc<App>>,
     Path((distribution, version)): Path<(String, String)>,
     Query(of): Query<Of>,
@@ -205,7 +205,7 @@ async fn listed(State(app): State<Arc<App>>, Query(mut asked): Query<results::As
     Ok(shown(StatusCode::OK, pages::results(&site(&app), &page)))
 }
 
-async fn report(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
+pub async fn report(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
     let others = match &reread.view.result {
@@ -229,7 +229,7 @@ async fn report(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
     Ok(shown(StatusCode::OK, pages::report(&site(&app), &page)))
 }
 
-async fn author(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
+pub async fn author(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
     let author = id.to_uppercase();
     let view = app.readers.author(&author).await?;
     let view = view.ok_or_else(|| no_reports(&format!("distributions of {author}")))?;

@@ -19,7 +19,7 @@ use super::intake::{metabase, v3, v4};
 use super::observe::observe;
 use super::problems::ApiError;
 use super::reading::{changes, matrix, receipts, releases, reports, results, search, status, summaries};
-use super::{openapi, pages, testers, tokens};
+use super::{openapi, pages, testers, tokens, www};
 
 /// The whole server as one service.
 pub fn router(app: Arc<App>) -> Router {
@@ -35,7 +35,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v3/report", post(v3::submit))
         .nest("/api/v1", legacy.clone())
         .nest("/beta", legacy)
-        .merge(reading().merge(pages::routes()).layer(axum::middleware::from_fn(named_by_content)).layer(compressed))
+        .merge(
+            reading()
+                .merge(pages::routes())
+                .merge(www::routes())
+                .layer(axum::middleware::from_fn(named_by_content))
+                .layer(compressed),
+        )
         .route("/v4/tokens", get(tokens::list).post(tokens::issue))
         .route("/v4/tokens/{id}/rotate", post(tokens::rotate))
         .route("/v4/tokens/{id}", delete(tokens::revoke))

@@ -3,6 +3,7 @@
 mod assets;
 mod content;
 mod hostile;
+mod letters;
 mod markup;
 mod pages_of_all_kinds;
 mod samples;

@@ -1,10 +1,14 @@
 //! What readers get, put together from the store. Nothing here writes.
 
+mod letters;
+mod lists;
 mod receipts;
 mod releases;
 mod reports;
 mod testers;
 
+pub use letters::Letter;
+pub use lists::{Place, Selection};
 pub use reports::{Original, Reread};
 
 use std::collections::BTreeMap;

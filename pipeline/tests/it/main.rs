@@ -8,6 +8,7 @@ mod fixtures;
 mod groups;
 mod identify;
 mod life_of_a_report;
+mod lists;
 mod migrations;
 mod mirror;
 mod queue;

@@ -7,6 +7,7 @@ mod extraction;
 mod extraction_anything;
 mod extraction_reasons;
 mod extraction_speed;
+mod feeds;
 mod fixtures;
 mod metabase;
 mod perl;

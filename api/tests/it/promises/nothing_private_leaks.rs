@@ -109,6 +109,12 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
         "/v4/distributions/Hide-Seek",
         "/v4/matrix/Hide-Seek",
         "/v4/authors/PREACTION",
+        "/show/Hide-Seek.json",
+        "/dist/Hide-Seek.rss",
+        "/author/PREACTION.json",
+        "/author/PREACTION.rss",
+        "/cgi-bin/reports-metadata.cgi?range=1-",
+        "/tail/log.txt",
     ];
     let mut waiting: VecDeque<String> = start.iter().map(|path| (*path).to_owned()).collect();
     for row in server.lines("/v4/results").await {
@@ -118,6 +124,8 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
         }
         waiting.extend([
             format!("/report/{id}"),
+            format!("/cpan/report/{id}?raw=1"),
+            format!("/cpan/report/{id}?json=1"),
             format!("/status/{id}"),
             format!("/tester/{tester}"),
             format!("/v4/testers/{tester}"),
