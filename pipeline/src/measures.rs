@@ -65,6 +65,7 @@ impl Measures {
             Acceptance::Duplicate => "duplicate",
             Acceptance::Corrected { .. } => "corrected",
             Acceptance::Conflict { .. } => "conflict",
+            Acceptance::Withdrawn { .. } => "withdrawn",
         };
         self.submissions.with_label_values(&[door.as_str(), outcome]).inc();
         if matches!(acceptance, Acceptance::Accepted | Acceptance::Corrected { .. }) {

@@ -19,6 +19,7 @@
 //! | [`addresses`] | mail addresses in texts, kept from readers |
 //! | [`problem`] | faults, told to the sender (RFC 9457) |
 //! | [`views`] | what readers get |
+//! | [`withdrawal`] | reports taken back, and what is said of them |
 
 pub mod addresses;
 pub mod distname;
@@ -34,3 +35,4 @@ pub mod reason;
 pub mod report;
 pub mod text;
 pub mod views;
+pub mod withdrawal;
