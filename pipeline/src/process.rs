@@ -296,11 +296,7 @@ pub(crate) async fn replace(
 
 /// Puts tombstones in the place of the rows these reports have, and takes them out of every count. `None` when they had
 /// none.
-pub(crate) async fn bury(
-    tx: &mut Tx,
-    numbers: &[i64],
-    now: DateTime<Utc>,
-) -> Result<Option<Processed>, StoreError> {
+pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], now: DateTime<Utc>) -> Result<Option<Processed>, StoreError> {
     let mut old: HashMap<i64, OldExtract> =
         tx.old_extracts(numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
     old.retain(|_, old| !old.removed);

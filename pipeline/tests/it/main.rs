@@ -3,6 +3,7 @@
 mod bodies;
 mod catch_up;
 mod changes;
+mod commit_order;
 mod counting;
 mod fixtures;
 mod groups;
@@ -14,3 +15,4 @@ mod queue;
 mod recount;
 mod search;
 mod stack;
+mod withdrawing;
