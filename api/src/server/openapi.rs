@@ -84,8 +84,8 @@ const OPERATIONS: &[Operation] = &[
                       has a line of its own in the answer. Bodies may be packed with gzip, zstd or br. A 202 is a \
                       promise: the report is on disk and will get an outcome. The report's own `id` makes sending \
                       again safe: the same bytes are stored once (200), other bytes of the same tester are a \
-                      correction, and those of another tester are refused (409). `Prefer: wait=N` holds the answer \
-                      for up to N seconds for the outcome.",
+                      correction, and those of another tester are refused (409), as are corrections of a withdrawn \
+                      report. `Prefer: wait=N` holds the answer for up to N seconds for the outcome.",
         parameters: &["prefer"],
         answer: ("202", "application/json", "ReceiptView"),
         problems: &["400", "401", "403", "409", "413", "415", "422", "429", "503"],

@@ -20,3 +20,4 @@ mod server;
 mod submissions;
 mod tokens;
 mod v3_door;
+mod withdrawals;

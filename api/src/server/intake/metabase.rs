@@ -76,7 +76,8 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Re
             Ok(response)
         }
         Acceptance::Conflict { stored } => {
-            let detail = format!("report {id} was sent by another tester: digest {stored} is stored, {digest} was sent");
+            let detail =
+                format!("report {id} was sent by another tester: digest {stored} is stored, {digest} was sent");
             Err(Refusal::new(StatusCode::CONFLICT, detail))
         }
         Acceptance::Withdrawn { .. } => {

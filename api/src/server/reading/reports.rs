@@ -85,7 +85,8 @@ fn there(id: ReportId, withdrawn: Option<&WithdrawnView>) -> Result<(), ApiError
         Some(withdrawn) => {
             let WithdrawnView { kind, reason, by, at, .. } = withdrawn;
             let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-            let detail = format!("report {id} was withdrawn as {kind} by the {by} at {at}, and its bytes purged: {reason}");
+            let detail =
+                format!("report {id} was withdrawn as {kind} by the {by} at {at}, and its bytes purged: {reason}");
             Err(ApiError::gone(detail))
         }
     }
