@@ -78,6 +78,7 @@ pub async fn withdraw(process: &Process, numbers: &[i64], order: &Order) -> Resu
     }
     let news = bury(&mut tx, &numbers, now).await?;
     tx.commit().await?;
+    process.measures.withdrawn.inc_by(tally.withdrawn as u64);
     if let Some(news) = news {
         process.events.announce(news);
     }

@@ -136,7 +136,7 @@ const OPERATIONS: &[Operation] = &[
         tag: "Operations",
         summary: "Withdraw many reports: those of a tester, or those named",
         description: "With `dry_run` it tells how many they are and some of their ids, and changes nothing. A request \
-                      withdraws 5000 at most; while `remaining` is not 0, send it again. Needs a token with the \
+                      withdraws 20,000 at most; while `remaining` is not 0, send it again. Needs a token with the \
                       scope admin.",
         answer: ("200", "application/json", "InvalidationView"),
         problems: &["400", "401", "403", "404"],

@@ -60,11 +60,6 @@ pub struct Selected {
 
 const WITHDRAWAL: &str = "SELECT number, kind, reason, withdrawn_by, who, withdrawn_at, body FROM withdrawals";
 
-/// The selection's condition on a row of `reports`, with $1 to $4 bound by [`bound`].
-const SELECTED: &str = "($1 IS NULL OR tester = $1) \
-                        AND ($2 IS NULL OR number IN (SELECT value FROM json_each($2))) \
-                        AND ($3 IS NULL OR received_at >= $3) AND ($4 IS NULL OR received_at < $4)";
-
 /// That a report is withdrawn as $5 says, and purged if $6 asks for it.
 const ALREADY: &str = "EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number AND kind = $5 \
                        AND (body = 'purged' OR $6 = 'kept'))";
@@ -82,7 +77,8 @@ impl Store {
     pub async fn selected(&self, selection: &Selection, kind: WithdrawnAs, body: BodyFate) -> Result<Selected> {
         let sql = format!(
             "SELECT count(*) AS matched, CAST(COALESCE(sum(CASE WHEN {ALREADY} THEN 1 ELSE 0 END), 0) AS BIGINT) \
-             AS already FROM reports WHERE {SELECTED}"
+             AS already FROM reports WHERE {}",
+            condition(selection)
         );
         Ok(bound(sqlx::query_as(AssertSqlSafe(sql)), selection, kind, body).fetch_one(&self.readers).await?)
     }
@@ -97,8 +93,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(i64, ReportId)>> {
         let sql = format!(
-            "SELECT number, id FROM reports WHERE {SELECTED} AND NOT {ALREADY} AND number > $7 \
-             ORDER BY number LIMIT $8"
+            "SELECT number, id FROM reports WHERE {} AND NOT {ALREADY} AND number > $7 ORDER BY number LIMIT $8",
+            condition(selection)
         );
         let rows: Vec<(i64, Uuid)> = bound(sqlx::query_as(AssertSqlSafe(sql)), selection, kind, body)
             .bind(after)
@@ -205,7 +201,20 @@ impl Tx {
     }
 }
 
-/// Binds what [`SELECTED`] and [`ALREADY`] ask for.
+/// The selection's condition on a row of `reports`, with $1 to $4 bound by [`bound`].
+fn condition(selection: &Selection) -> String {
+    // Reports by number are looked up; of others, all are looked at: nobody asks so often.
+    let numbers = match selection.numbers {
+        Some(_) => "number IN (SELECT value FROM json_each($2))",
+        None => "$2 IS NULL",
+    };
+    format!(
+        "{numbers} AND ($1 IS NULL OR tester = $1) AND ($3 IS NULL OR received_at >= $3) \
+         AND ($4 IS NULL OR received_at < $4)"
+    )
+}
+
+/// Binds what [`condition`] and [`ALREADY`] ask for.
 fn bound<'q, O>(
     query: sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments>,
     selection: &Selection,

@@ -27,7 +27,7 @@ use crate::server::reading::reports::{id_of, missing};
 const LONGEST_REASON: usize = 1000;
 
 /// Reports that one order for many withdraws at most; the answer tells how many are left.
-const MOST: i64 = 5000;
+const MOST: i64 = 20_000;
 
 /// Reports that an order may name.
 const MOST_NAMED: usize = 1000;
