@@ -6,12 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use pipeline::accept::{AcceptError, Acceptance, Acceptor};
+use pipeline::events::Events;
+use pipeline::measures::Measures;
+use pipeline::process::Process;
 use pipeline::store::{
-    ChangeRow, Counted, NewExtract, OldExtract, ReleaseKey, ReleaseNumber, Store, StoreError, SummaryDelta,
-    TesterNumber, Tx,
+    ChangeRow, Counted, Door, NewExtract, OldExtract, ReleaseKey, ReleaseNumber, Store, StoreError, SummaryDelta,
+    Tester, TesterNumber, Tx,
 };
+use pipeline::submission::Submission;
+use pipeline::withdraw::{self, Order, Restored};
 use schemas::extract::Language;
 use schemas::grade::{Counts, Grade};
+use schemas::ids::ReportId;
+use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
 
 use crate::mirror::Mirror;
 use crate::recount::{AllCounts, by_release, documents};
@@ -49,17 +58,104 @@ async fn nothing_is_skipped_while_eight_writers_dawdle_inside_their_transactions
     }
     let (mirror, late) = follower.await.unwrap();
 
+    assert_eq!(late, Vec::<i64>::new(), "turned up behind the cursor");
     // Each number was given once, and none was left out.
     given.sort_unstable();
     let head = stack.store().head().await.unwrap();
     assert!(given.len() >= WRITERS * ROUNDS, "only {} changes", given.len());
     assert_eq!(given, (start + 1..=head).collect::<Vec<_>>());
-    assert_eq!(late, Vec::<i64>::new(), "turned up behind the cursor");
     let raw = stack.raw().await;
     assert_eq!(mirror.documents, documents(&raw).await);
     assert_eq!(mirror.summaries, by_release(&AllCounts::stored(&raw).await));
     assert_eq!(mirror.cursor, head);
     assert_eq!(mirror.documents.len(), WRITERS * REPORTS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_skipped_while_eight_processes_correct_withdraw_and_restore_the_same_reports() {
+    let stack = Stack::new().await;
+    let ann = stack.tester("Ann").await;
+    let path = stack.directory.path().join("assay.db");
+    let left = Arc::new(AtomicUsize::new(WRITERS));
+    let follower = tokio::spawn(follow(Store::open(&path).await.unwrap(), Arc::clone(&left)));
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        // As another process would: with nothing in common but the file.
+        let process = Process {
+            store: Store::open(&path).await.unwrap(),
+            clock: stack.process.clock.clone(),
+            events: Events::new(0),
+            measures: Measures::new(),
+        };
+        let (ann, left) = (ann.clone(), Arc::clone(&left));
+        writers.push(tokio::spawn(async move {
+            let done = live(&process, &ann, Chance(100 + writer as u64)).await;
+            left.fetch_sub(1, Ordering::SeqCst);
+            done
+        }));
+    }
+    let mut done = [0; 4];
+    for writer in writers {
+        let counts = writer.await.unwrap();
+        done.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    let (mut mirror, late) = follower.await.unwrap();
+    stack.work_off().await;
+    mirror.follow_to_the_end(stack.store(), 4).await;
+
+    assert!(done.iter().all(|count| *count > 10), "accepted, processed, withdrawn, restored: {done:?}");
+    assert_eq!(late, Vec::<i64>::new(), "turned up behind the cursor");
+    let raw = stack.raw().await;
+    let (documents, counts) = (documents(&raw).await, AllCounts::stored(&raw).await);
+    assert_eq!(counts, AllCounts::of(documents.values(), |_| (false, false)));
+    assert_eq!(mirror.summaries, by_release(&counts));
+    assert_eq!(mirror.documents, documents);
+    assert_eq!(mirror.cursor, stack.store().head().await.unwrap());
+}
+
+/// Sends, processes, withdraws and restores a few reports that others have in hand, too; gives how often each did
+/// something. What fails because another had the file for too long is left for a later round.
+async fn live(process: &Process, ann: &Tester, mut chance: Chance) -> [usize; 4] {
+    let Process { store, clock, events, measures } = process.clone();
+    let acceptor = Acceptor::start(store.clone(), clock, events, measures, 4);
+    let mut done = [0; 4];
+    for _ in 0..60 {
+        let name: ReportId = id(chance.below(6) as usize).parse().unwrap();
+        let grade = ["pass", "fail", "na", "unknown"][chance.below(4) as usize];
+        let body = report("Foo-Bar", &format!("1.{}", chance.below(3)), grade, "5.36.0", "linux");
+        match acceptor.accept(Submission::new(name, Door::V4, ann, Bytes::from(body))).await {
+            Ok(Acceptance::Accepted | Acceptance::Corrected { .. }) => done[0] += 1,
+            Ok(Acceptance::Duplicate | Acceptance::Withdrawn { .. }) => {}
+            Ok(Acceptance::Conflict { .. }) => panic!("all are Ann's"),
+            Err(AcceptError::Store(error)) if error.transient() => continue,
+            Err(error) => panic!("{error:?}"),
+        }
+        chance.dawdle().await;
+        for group in store.open_groups(2).await.unwrap() {
+            // A failed attempt leaves the group open; at the end, none may be.
+            done[1] += usize::from(process.process(group, "test").await.is_ok());
+        }
+        let number = store.report(name).await.unwrap().unwrap().number;
+        let withdrawn = match chance.below(4) {
+            0 => withdraw::withdraw(process, &[number], &order()).await.map(|tally| done[2] += tally.withdrawn),
+            1 => withdraw::restore(process, number)
+                .await
+                .map(|restored| done[3] += usize::from(restored == Restored::Accepted)),
+            _ => Ok(()),
+        };
+        assert!(withdrawn.as_ref().err().is_none_or(StoreError::transient), "{withdrawn:?}");
+    }
+    done
+}
+
+fn order() -> Order {
+    Order {
+        kind: WithdrawnAs::Retracted,
+        reason: "why".to_owned(),
+        by: WithdrawnBy::Tester,
+        who: "ann".to_owned(),
+        body: BodyFate::Kept,
+    }
 }
 
 /// Numbers that differ without being unforeseeable: xorshift (Marsaglia, 2003).
