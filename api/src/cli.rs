@@ -27,6 +27,7 @@ mod spool;
 mod submit;
 mod tables;
 mod token;
+mod withdrawals;
 
 const BUGS: &str = match env!("CARGO_PKG_REPOSITORY").is_empty() {
     true => "Report bugs where the README says.",
@@ -106,6 +107,12 @@ enum Command {
     Submit(submit::Submit),
     /// Send a great many reports from files of lines, resumable
     Import(import::Import),
+    /// Take back reports of yours: counted, listed and found nowhere
+    Retract(withdrawals::Retract),
+    /// Withdraw reports that are none: of a tester and a time, or by id
+    Invalidate(withdrawals::Invalidate),
+    /// Put withdrawn reports back
+    Restore(withdrawals::Restore),
     /// Show one report
     Report(reading::Report),
     /// Show what became of a submission
@@ -205,6 +212,9 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::ForgetSecret(order) => secret::forget_secret(order, said).await.map(|()| done),
         Command::Submit(submit) => submit::submit(submit, said).await,
         Command::Import(import) => import::import(import, said).await,
+        Command::Retract(retract) => withdrawals::retract(retract, said).await,
+        Command::Invalidate(invalidate) => withdrawals::invalidate(invalidate, said).await.map(|()| done),
+        Command::Restore(restore) => withdrawals::restore(restore, said).await,
         Command::Report(report) => reading::report(report, said).await.map(|()| done),
         Command::Receipt(receipt) => reading::receipt(receipt, said).await.map(|()| done),
         Command::Release(release) => reading::release(release, said).await.map(|()| done),

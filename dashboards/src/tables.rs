@@ -4,6 +4,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use schemas::reason::{Code, Phase, Reason};
 use schemas::views::{ResultView, SummaryView};
+use schemas::withdrawal::{WithdrawnAs, WithdrawnBy, WithdrawnView};
 
 use crate::counts::{self, Bar, Count, GradeMark, Tally};
 use crate::held::Held;
@@ -76,6 +77,16 @@ pub(crate) fn code_in_words(code: impl Held<Code>) -> &'static str {
         Code::UnsupportedPlatform => "unsupported platform",
         Code::Network => "network",
         Code::Other => "other",
+    }
+}
+
+/// How and by whom a report was taken back.
+pub(crate) fn withdrawn_in_words(withdrawn: &WithdrawnView) -> &'static str {
+    match (withdrawn.kind, withdrawn.by) {
+        (WithdrawnAs::Retracted, WithdrawnBy::Tester) => "Retracted by its tester",
+        (WithdrawnAs::Retracted, WithdrawnBy::Operator) => "Retracted by an operator",
+        // Testers mark nothing invalid.
+        (WithdrawnAs::Invalid, _) => "Marked invalid by an operator",
     }
 }
 

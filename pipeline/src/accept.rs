@@ -27,6 +27,8 @@ pub enum Acceptance {
     Corrected { revision: i64 },
     /// Another tester's report has this id.
     Conflict { stored: Digest },
+    /// The report was withdrawn, so that it cannot be corrected.
+    Withdrawn { stored: Digest },
 }
 
 /// Why nothing of a group was stored.
@@ -212,11 +214,14 @@ fn first_of_each(reports: &[NewReport]) -> Vec<&NewReport> {
     reports.iter().filter(|report| seen.insert(report.id)).collect()
 }
 
-/// A report whose id is known: the same again, a correction, or somebody else's.
+/// A report whose id is known: the same again, a correction, one that was withdrawn, or somebody else's.
 async fn accept_again(tx: &mut Tx, report: &NewReport, group: GroupNumber) -> Result<Acceptance, StoreError> {
     let stored: StoredReport = tx.report(report.id).await?.ok_or_else(|| StoreError::inconsistent("reports", 0))?;
     if stored.digest == report.digest {
         return Ok(Acceptance::Duplicate);
+    }
+    if !tx.withdrawals(&[stored.number]).await?.is_empty() {
+        return Ok(Acceptance::Withdrawn { stored: stored.digest });
     }
     if stored.tester != report.tester {
         return Ok(Acceptance::Conflict { stored: stored.digest });

@@ -15,6 +15,7 @@ pub struct Measures {
     pub processed: IntCounter,
     pub rejected: IntCounter,
     pub parked: IntCounter,
+    pub withdrawn: IntCounter,
     pub attempts: IntCounterVec,
     pub accept_seconds: Histogram,
     pub read_seconds: Histogram,
@@ -40,6 +41,7 @@ impl Measures {
             processed: counter(&registry, "assay_processed_total", "Reports processed."),
             rejected: counter(&registry, "assay_rejected_total", "Accepted reports that turned out not to be reports."),
             parked: counter(&registry, "assay_parked_total", "Reports parked after failed attempts."),
+            withdrawn: counter(&registry, "assay_withdrawn_total", "Reports taken back by testers and operators."),
             attempts: counters(&registry, "assay_attempts_total", "Attempts at groups of reports.", &["outcome"]),
             accept_seconds: seconds(&registry, "assay_accept_seconds", "Time to commit one group of submissions."),
             read_seconds: seconds(&registry, "assay_read_seconds", "Time to read the extracts of one group."),
@@ -65,6 +67,7 @@ impl Measures {
             Acceptance::Duplicate => "duplicate",
             Acceptance::Corrected { .. } => "corrected",
             Acceptance::Conflict { .. } => "conflict",
+            Acceptance::Withdrawn { .. } => "withdrawn",
         };
         self.submissions.with_label_values(&[door.as_str(), outcome]).inc();
         if matches!(acceptance, Acceptance::Accepted | Acceptance::Corrected { .. }) {

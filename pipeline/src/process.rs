@@ -243,10 +243,15 @@ pub(crate) fn read(stored: Stored) -> Reading {
 /// nothing did.
 pub(crate) async fn replace(
     tx: &mut Tx,
-    readings: Vec<Reading>,
+    mut readings: Vec<Reading>,
     now: DateTime<Utc>,
 ) -> Result<Option<Processed>, StoreError> {
     let numbers: Vec<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
+    // Read under the write lock: one may have been withdrawn since its bytes were read.
+    let withdrawn: HashSet<i64> = tx.withdrawals(&numbers).await?.into_iter().map(|one| one.number).collect();
+    for reading in readings.iter_mut().filter(|reading| withdrawn.contains(&reading.stored.report.number)) {
+        reading.row = Err("it was withdrawn".to_owned());
+    }
     let old: HashMap<i64, OldExtract> =
         tx.old_extracts(&numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
     let keys: Vec<ReleaseKey> = readings
@@ -269,7 +274,7 @@ pub(crate) async fn replace(
                 new_extract(&stored, extract, release)
             }
             Err(_) => match old.get(&number) {
-                Some(old) => tombstone(&stored, old),
+                Some(old) => tombstone(&stored.report, old),
                 None => continue,
             },
         };
@@ -286,11 +291,38 @@ pub(crate) async fn replace(
     if !same.is_empty() {
         tx.mark_extractor(&same, EXTRACTOR).await?;
     }
+    put_rows(tx, &old, rows, testers, now).await
+}
+
+/// Puts tombstones in the place of the rows these reports have, and takes them out of every count. `None` when they had
+/// none.
+pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], now: DateTime<Utc>) -> Result<Option<Processed>, StoreError> {
+    let mut old: HashMap<i64, OldExtract> =
+        tx.old_extracts(numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
+    old.retain(|_, old| !old.removed);
+    let mut rows = Vec::with_capacity(old.len());
+    let mut testers = HashSet::new();
+    for (report, tester) in tx.attributed_reports(numbers).await? {
+        if let Some(old) = old.get(&report.number) {
+            rows.push(tombstone(&report, old));
+            testers.insert(tester);
+        }
+    }
+    put_rows(tx, &old, rows, testers, now).await
+}
+
+/// Writes rows and moves the counts from the old ones' to theirs, the change numbers taken last.
+async fn put_rows(
+    tx: &mut Tx,
+    old: &HashMap<i64, OldExtract>,
+    rows: Vec<NewExtract>,
+    testers: HashSet<String>,
+    now: DateTime<Utc>,
+) -> Result<Option<Processed>, StoreError> {
     if rows.is_empty() {
         return Ok(None);
     }
-
-    let difference = Difference::between(&old, &rows);
+    let difference = Difference::between(old, &rows);
     tx.adjust_summaries(&difference.summaries).await?;
     tx.adjust_cells(&difference.cells).await?;
     tx.adjust_testers(&difference.testers).await?;
@@ -372,12 +404,12 @@ fn result_view(stored: &Stored, mut extract: Extract) -> ResultView {
 }
 
 /// A row for what is no longer there: counted nowhere, its document the id alone.
-fn tombstone(stored: &Stored, old: &OldExtract) -> NewExtract {
+fn tombstone(report: &StoredReport, old: &OldExtract) -> NewExtract {
     NewExtract {
         counted: old.counted.clone(),
         extractor: EXTRACTOR,
-        received_at: stored.report.received_at,
-        document: format!(r#"{{"id":"{}"}}"#, stored.report.id),
+        received_at: report.received_at,
+        document: format!(r#"{{"id":"{}"}}"#, report.id),
         removed: true,
     }
 }

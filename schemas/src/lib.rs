@@ -20,6 +20,7 @@
 //! | [`problem`] | faults, told to the sender (RFC 9457) |
 //! | [`views`] | what readers get |
 //! | [`feeds`] | the same in the rows that the CPAN Testers site's consumers read (contract §1.8, §1.9) |
+//! | [`withdrawal`] | reports taken back, and what is said of them |
 
 pub mod addresses;
 pub mod distname;
@@ -36,3 +37,4 @@ pub mod reason;
 pub mod report;
 pub mod text;
 pub mod views;
+pub mod withdrawal;

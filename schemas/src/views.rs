@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::extract::Details;
 use crate::grade::{Counts, Grade};
 use crate::reason::Reason;
+use crate::withdrawal::WithdrawnView;
 
 /// How up to date an answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -231,6 +232,10 @@ pub struct ReportView {
     /// 1, and one more for each correction.
     pub revision: i64,
     pub received_at: DateTime<Utc>,
+    /// Present for a report that is counted and listed nowhere because it was taken back. Once its bytes are purged,
+    /// `report` is null, and there are no details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<WithdrawnView>,
     pub links: BTreeMap<String, String>,
 }
 
@@ -244,7 +249,7 @@ pub enum State {
     Accepted,
     /// A worker has it.
     Processing,
-    /// Counted and readable.
+    /// Done with: counted and readable, unless it was withdrawn.
     Processed,
     /// Not a report assay can count; the reason says why.
     Rejected,
@@ -283,6 +288,9 @@ pub struct ReceiptView {
     /// SHA-256 of the bytes as they came, in hexadecimal.
     pub digest: String,
     pub revision: i64,
+    /// Present for a report that was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<WithdrawnView>,
     pub links: BTreeMap<String, String>,
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use reqwest::{Method, header};
+use reqwest::{Method, RequestBuilder, header};
 
 use crate::client::{Answer, Client, ClientError, Refusal};
 
@@ -36,6 +36,11 @@ impl Identity {
         Ok(Identity { profile, authorization, file: Bytes::from(file) })
     }
 
+    /// A request in this tester's name.
+    pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        request.header(header::AUTHORIZATION, &self.authorization)
+    }
+
     /// Where CPAN::Reporter and its like keep it.
     pub fn usual_place(home: Option<&Path>) -> Option<PathBuf> {
         let home = home?;
@@ -59,9 +64,8 @@ pub async fn submit(client: &Client, identity: &Identity, fact: &Bytes) -> Resul
 }
 
 async fn submit_once(client: &Client, identity: &Identity, fact: &Bytes) -> Result<Answer, ClientError> {
-    let request = client
-        .bare_request(Method::POST, &["api", "v1", "submit", "CPAN-Testers-Report"])
-        .header(header::AUTHORIZATION, &identity.authorization)
+    let request = identity
+        .sign(client.bare_request(Method::POST, &["api", "v1", "submit", "CPAN-Testers-Report"]))
         .header(header::CONTENT_TYPE, "application/octet-stream")
         .header(header::ACCEPT, "application/json")
         .body(fact.clone());

@@ -4,6 +4,7 @@ use schemas::grade::Counts;
 use schemas::views::{
     AuthorView, CellView, DistributionView, MatrixView, ReceiptView, ReleaseView, ReportView, SummaryView, TesterView,
 };
+use schemas::withdrawal::WithdrawnView;
 use serde_json::Value;
 
 use super::lists::{result_row, results_table, summaries_table, summary_row};
@@ -34,6 +35,7 @@ pub fn report(view: ReportView) -> anyhow::Result<()> {
     facts.add("received", format!("{} by door {}", view.received_at.to_rfc3339(), view.door));
     facts.add("bytes", format!("{}, SHA-256 {}", view.size, view.digest));
     facts.add("revision", (view.revision > 1).then(|| view.revision.to_string()));
+    facts.add("withdrawn", view.withdrawn.as_ref().map(withdrawn));
     facts.print()?;
     let missing = view.details.map(|details| details.prerequisites).unwrap_or_default();
     let mut table = Table::new(&["prerequisite", "phase", "need", "have"]);
@@ -51,6 +53,7 @@ pub fn receipt(view: ReceiptView) -> anyhow::Result<()> {
     facts.add("received", view.received_at.to_rfc3339());
     facts.add("digest", view.digest);
     facts.add("revision", view.revision.to_string());
+    facts.add("withdrawn", view.withdrawn.as_ref().map(withdrawn));
     facts.print()?;
     let mut table = Table::new(&["attempt", "worker", "started", "outcome", "said"]);
     for one in view.attempts {
@@ -59,6 +62,12 @@ pub fn receipt(view: ReceiptView) -> anyhow::Result<()> {
         table.row([one.attempt.to_string(), one.worker, started, outcome, one.text.unwrap_or_default()]);
     }
     table.print_unless_empty()
+}
+
+/// That a report was taken back, in a line.
+pub fn withdrawn(view: &WithdrawnView) -> String {
+    let WithdrawnView { kind, reason, by, at, body } = view;
+    format!("{kind} by the {by} at {}, bytes {body}: {reason}", at.to_rfc3339())
 }
 
 pub fn release(view: ReleaseView) -> anyhow::Result<()> {

@@ -27,6 +27,7 @@ use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use prometheus::{IntGauge, Registry};
 
+pub use intake::withdrawals::InvalidationOrder;
 pub use reading::status::StatusView;
 pub use run::{Role, run};
 

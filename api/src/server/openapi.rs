@@ -10,10 +10,12 @@ use schemas::views::{
     AuthorView, ChangesView, DistributionView, LineView, MatrixView, Page, ReceiptView, ReleaseView, ReportView,
     ResultView, SearchView, SummaryView, TesterView,
 };
+use schemas::withdrawal::InvalidationView;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::App;
+use super::intake::withdrawals::InvalidationOrder;
 use super::reading::status::{StatusView, Workers};
 use super::reading::{JSON, named};
 use super::tokens::{IssuedView, TokenOrder};
@@ -37,7 +39,7 @@ pub fn value() -> &'static Value {
 /// The shapes of answers.
 #[derive(OpenApi)]
 #[openapi(components(schemas(
-    AuthorView, ChangesView, DistributionView, IssuedView, LineView, MatrixView, Page<ResultView>, Page<SummaryView>,
+    AuthorView, ChangesView, DistributionView, InvalidationOrder, InvalidationView, IssuedView, LineView, MatrixView, Page<ResultView>, Page<SummaryView>,
     Problem, ReceiptView, ReleaseView, ReportView, SearchView, StatusView, TesterView, TokenOrder, Workers
 )))]
 struct Shapes;
@@ -82,8 +84,8 @@ const OPERATIONS: &[Operation] = &[
                       has a line of its own in the answer. Bodies may be packed with gzip, zstd or br. A 202 is a \
                       promise: the report is on disk and will get an outcome. The report's own `id` makes sending \
                       again safe: the same bytes are stored once (200), other bytes of the same tester are a \
-                      correction, and those of another tester are refused (409). `Prefer: wait=N` holds the answer \
-                      for up to N seconds for the outcome.",
+                      correction, and those of another tester are refused (409), as are corrections of a withdrawn \
+                      report. `Prefer: wait=N` holds the answer for up to N seconds for the outcome.",
         parameters: &["prefer"],
         answer: ("202", "application/json", "ReceiptView"),
         problems: &["400", "401", "403", "409", "413", "415", "422", "429", "503"],
@@ -99,11 +101,56 @@ const OPERATIONS: &[Operation] = &[
         ..READ
     },
     Operation {
+        method: "delete",
+        path: "/v4/reports/{id}",
+        name: "withdrawReport",
+        tag: "Submitting",
+        summary: "Take a report back",
+        description: "It is counted, listed and found nowhere from then on; the change feed carries its tombstone, \
+                      and its receipt says who withdrew it and why. A tester retracts reports of their own, with a \
+                      token of the scope submit or `Basic` profile:secret of a legacy profile; a token with the \
+                      scope admin withdraws any. Given again, it changes nothing, but bytes that were kept can be \
+                      purged later.",
+        parameters: &["id", "reason", "as", "body"],
+        answer: ("200", "application/json", "ReceiptView"),
+        problems: &["400", "401", "403", "404", "409"],
+        ..READ
+    },
+    Operation {
+        method: "post",
+        path: "/v4/reports/{id}/restore",
+        name: "restoreReport",
+        tag: "Operations",
+        summary: "Put a withdrawn report back",
+        description: "It is processed again, while its bytes are kept; 409 once they are purged. A report that stands \
+                      is left as it is. Needs a token with the scope admin.",
+        parameters: &["id"],
+        answer: ("200", "application/json", "ReceiptView"),
+        problems: &["400", "401", "403", "404", "409"],
+        ..READ
+    },
+    Operation {
+        method: "post",
+        path: "/v4/invalidations",
+        name: "invalidateReports",
+        tag: "Operations",
+        summary: "Withdraw many reports: those of a tester, or those named",
+        description: "With `dry_run` it tells how many they are and some of their ids, and changes nothing. A request \
+                      withdraws 20,000 at most; while `remaining` is not 0, send it again. Needs a token with the \
+                      scope admin.",
+        answer: ("200", "application/json", "InvalidationView"),
+        problems: &["400", "401", "403", "404"],
+        body: Some("InvalidationOrder"),
+        ..READ
+    },
+    Operation {
         path: "/v4/reports/{id}/text",
         name: "reportText",
         summary: "A report as people read it",
+        description: "That of a withdrawn report has the header `Assay-Withdrawn`; 410 once its bytes are purged.",
         parameters: &["id"],
         answer: ("200", "text/plain", "text"),
+        problems: &["400", "404", "410"],
         ..READ
     },
     Operation {
@@ -114,7 +161,7 @@ const OPERATIONS: &[Operation] = &[
                       token with the scope read is needed.",
         parameters: &["id"],
         answer: ("200", "application/octet-stream", "text"),
-        problems: &["400", "401", "403", "404"],
+        problems: &["400", "401", "403", "404", "410"],
         ..READ
     },
     Operation {
@@ -423,7 +470,8 @@ fn reason(status: &str) -> &'static str {
         "401" => "A valid credential is needed.",
         "403" => "The credential does not allow this.",
         "404" => "It is not there.",
-        "409" => "Another tester's report has this id.",
+        "409" => "Another tester's report has this id, or it was withdrawn.",
+        "410" => "The report was withdrawn and its bytes purged.",
         "413" => "The body is too large.",
         "415" => "The body's type or encoding is not supported.",
         "422" => "The body is not valid; each fault of a report is listed with its place.",
@@ -436,6 +484,19 @@ fn reason(status: &str) -> &'static str {
 fn parameter(name: &str) -> Value {
     let text = json!({"type": "string"});
     let (place, own, about, schema) = match name {
+        "reason" => ("query", "reason", "Why, in words that everybody may read; required.", text),
+        "as" => (
+            "query",
+            "as",
+            "`retracted` when left out; `invalid` is for operators.",
+            json!({"type": "string", "enum": ["retracted", "invalid"]}),
+        ),
+        "body" => (
+            "query",
+            "body",
+            "What becomes of the bytes: `keep` when left out. The digest stays in either case.",
+            json!({"type": "string", "enum": ["keep", "purge"]}),
+        ),
         "id" => ("path", "id", "The report's id.", json!({"type": "string", "format": "uuid"})),
         "distribution" => ("path", "distribution", "Name of the distribution, as `Foo-Bar`.", text),
         "version" => ("path", "version", "Version of the release.", text),

@@ -91,6 +91,16 @@ impl ApiError {
         ApiError::new(StatusCode::CONFLICT, "conflict", "Another report has this id", detail)
     }
 
+    /// The report was withdrawn, which stands in the way of what was asked.
+    pub fn withdrawn(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, "withdrawn", "The report was withdrawn", detail)
+    }
+
+    /// It was here, and its bytes are gone for good.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::GONE, "gone", "It is no longer here", detail)
+    }
+
     /// More is waiting than the operator allows.
     pub fn busy(detail: impl Into<String>, seconds: u32) -> Self {
         let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much is waiting", detail);

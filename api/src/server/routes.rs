@@ -15,7 +15,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use super::App;
 use super::cache::named_by_content;
-use super::intake::{metabase, v3, v4};
+use super::intake::{metabase, v3, v4, withdrawals};
 use super::observe::observe;
 use super::problems::ApiError;
 use super::reading::{changes, matrix, receipts, releases, reports, results, search, status, summaries};
@@ -32,6 +32,9 @@ pub fn router(app: Arc<App>) -> Router {
         .compress_when(SizeAbove::new(1024).and(NotForContentType::const_new("application/octet-stream")));
     Router::new()
         .route("/v4/reports", post(v4::submit))
+        .route("/v4/reports/{id}", delete(withdrawals::withdraw_one))
+        .route("/v4/reports/{id}/restore", post(withdrawals::restore))
+        .route("/v4/invalidations", post(withdrawals::withdraw_many))
         .route("/v3/report", post(v3::submit))
         .nest("/api/v1", legacy.clone())
         .nest("/beta", legacy)

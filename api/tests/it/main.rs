@@ -24,3 +24,4 @@ mod server;
 mod submissions;
 mod tokens;
 mod v3_door;
+mod withdrawals;

@@ -2,22 +2,25 @@
 
 use askama::Template;
 use schemas::views::{Freshness, ReceiptView, State};
+use schemas::withdrawal::BodyFate;
 
 use crate::frame::{Frame, render};
 use crate::moment::Moment;
 use crate::passage::Passage;
 use crate::site::Site;
+use crate::tables;
 
 /// Seconds after which the page of a submission under way is asked for again.
 const REFRESH: u32 = 3;
 
 /// The page at `/status/{id}`. It asks to be loaded again every few seconds until the submission is settled.
 pub fn receipt(site: &Site, view: &ReceiptView, freshness: Freshness) -> String {
-    let title = format!("Submission {}: {}", view.id, view.state.as_str());
+    let state = if view.withdrawn.is_some() { "withdrawn" } else { view.state.as_str() };
+    let title = format!("Submission {}: {state}", view.id);
     let mut frame = Frame::new(site, title, "What became of a submitted report.", site.receipt(&view.id));
     frame = frame.fresh(freshness).unlisted();
     frame.refresh = (!view.state.settled()).then_some(REFRESH);
-    render(&Receipt { frame, view })
+    render(&Receipt { frame, view, state })
 }
 
 #[derive(Template)]
@@ -25,10 +28,15 @@ pub fn receipt(site: &Site, view: &ReceiptView, freshness: Freshness) -> String 
 struct Receipt<'a> {
     frame: Frame<'a>,
     view: &'a ReceiptView,
+    /// In one word, for people.
+    state: &'a str,
 }
 
 impl Receipt<'_> {
     fn explanation(&self) -> &'static str {
+        if self.view.withdrawn.is_some() {
+            return "It was taken back: it is counted and listed nowhere.";
+        }
         match self.view.state {
             State::Spooled => "It is safe on disk, and goes into the database as soon as that answers.",
             State::Accepted => "It is stored, and waits for a worker.",

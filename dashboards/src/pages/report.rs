@@ -7,6 +7,7 @@ use schemas::extract::{PrerequisiteView, SectionView, Source};
 use schemas::grade::Grade;
 use schemas::reason::{Code, Phase, Reason};
 use schemas::views::{Freshness, ReportView, ResultView, SuiteView};
+use schemas::withdrawal::BodyFate;
 
 use crate::counts::{Count, GradeMark};
 use crate::frame::{Frame, render};
@@ -35,14 +36,19 @@ pub fn report(site: &Site, page: &ReportPage) -> String {
     let view = &page.report;
     let title = match &view.result {
         Some(result) => format!("{} {} {}: report", result.grade, result.distribution, result.version),
+        None if view.withdrawn.is_some() => format!("Report {}: withdrawn", view.id),
         None => format!("Report {}", view.id),
     };
     let description = match &view.result {
         Some(result) => format!("{title} on {} {}, {}.", result.language, result.language_version, result.os),
+        None if view.withdrawn.is_some() => "A test report that was withdrawn.".to_owned(),
         None => "A test report that is not processed yet.".to_owned(),
     };
     let mut frame = Frame::new(site, title, description, site.report(&view.id));
     frame.freshness = page.freshness;
+    if view.withdrawn.is_some() {
+        frame = frame.unlisted();
+    }
     render(&Report {
         frame,
         view,
@@ -94,6 +100,11 @@ struct Section<'a> {
 }
 
 impl<'a> Report<'a> {
+    /// Whether there are bytes to show.
+    fn purged(&self) -> bool {
+        self.view.withdrawn.as_ref().is_some_and(|withdrawn| withdrawn.body == BodyFate::Purged)
+    }
+
     fn unsatisfied(&self) -> usize {
         self.prerequisites.iter().filter(|prerequisite| prerequisite.standing < Standing::NotTold).count()
     }

@@ -4,7 +4,8 @@ use dashboards::Site;
 use dashboards::pages::{self, ReleasePage, SearchAnswer, SearchPage};
 use schemas::grade::Counts;
 use schemas::query::{KeyField, TimeField, WordField};
-use schemas::views::{CellView, MatrixView, State};
+use schemas::views::{CellView, MatrixView, ReceiptView, State};
+use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy, WithdrawnView};
 
 use crate::markup::read;
 use crate::samples;
@@ -191,6 +192,32 @@ fn a_submission_under_way_is_asked_for_again_and_a_settled_one_is_not() {
         let html = pages::receipt(&Site::default(), &samples::receipt(state), samples::freshness());
         assert_eq!(html.contains("http-equiv=\"refresh\""), !state.settled(), "{state:?}");
         assert!(html.contains(&format!("<span class=\"state {0}\">{0}</span>", state.as_str())));
+    }
+}
+
+#[test]
+fn a_withdrawn_report_says_who_took_it_back_and_why_and_offers_no_text_that_is_gone() {
+    let mut page = samples::report();
+    page.report.result = None;
+    for (kind, by, body, words) in [
+        (WithdrawnAs::Retracted, WithdrawnBy::Tester, BodyFate::Kept, "Retracted by its tester"),
+        (WithdrawnAs::Invalid, WithdrawnBy::Operator, BodyFate::Purged, "Marked invalid by an operator"),
+    ] {
+        let reason = "a <b>broken</b> compiler".to_owned();
+        let withdrawn = WithdrawnView { kind, reason, by, at: samples::hour(960), body };
+        page.report.withdrawn = Some(withdrawn.clone());
+        let html = pages::report(&Site::default(), &page);
+        read("report", &html);
+        assert_in_order(&html, &["Report", words, "a &lt;b&gt;broken&lt;/b&gt; compiler"]);
+        assert_eq!(html.contains("/text\">Text</a>"), body == BodyFate::Kept, "{kind}");
+        assert_eq!(html.contains("Its text was deleted"), body == BodyFate::Purged, "{kind}");
+        assert!(html.contains("noindex"), "search engines are to forget it");
+
+        let receipt = ReceiptView { withdrawn: Some(withdrawn), ..samples::receipt(State::Processed) };
+        let html = pages::receipt(&Site::default(), &receipt, samples::freshness());
+        read("receipt", &html);
+        assert!(html.contains("<span class=\"state withdrawn\">withdrawn</span>"));
+        assert_in_order(&html, &["counted and listed nowhere", words, "broken", "Its text"]);
     }
 }
 

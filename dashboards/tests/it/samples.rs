@@ -328,6 +328,7 @@ pub fn report() -> ReportPage {
             size: 12_345,
             revision: 2,
             received_at: hour(950),
+            withdrawn: None,
             links: BTreeMap::new(),
         },
         text: TEXT.to_owned(),
@@ -416,6 +417,7 @@ pub fn receipt(state: State) -> ReceiptView {
         received_at: hour(949),
         digest: DIGEST.to_owned(),
         revision: 1,
+        withdrawn: None,
         links: BTreeMap::new(),
     }
 }

@@ -11,6 +11,7 @@ impl Readers {
     pub async fn receipt(&self, id: ReportId) -> Result<Option<ReceiptView>, StoreError> {
         let Some(report) = self.store.report(id).await? else { return Ok(None) };
         let attempts = self.store.attempts(report.group).await?;
+        let withdrawal = self.store.withdrawal(report.number).await?;
         let id = report.id.to_string();
         Ok(Some(ReceiptView {
             state: state(&report, &attempts),
@@ -19,6 +20,7 @@ impl Readers {
             received_at: report.received_at,
             digest: report.digest.to_string(),
             revision: report.revision,
+            withdrawn: withdrawal.map(|withdrawal| withdrawal.view()),
             links: links([
                 ("page", format!("/status/{id}")),
                 ("report", format!("/v4/reports/{id}")),

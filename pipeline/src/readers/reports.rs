@@ -5,6 +5,7 @@ use schemas::extract::{self, Details};
 use schemas::ids::ReportId;
 use schemas::report::{Report, Reporter};
 use schemas::views::{ReportView, ResultView};
+use schemas::withdrawal::{BodyFate, WithdrawnView};
 
 use super::{Readers, links};
 use crate::bodies;
@@ -14,7 +15,16 @@ use crate::submission;
 /// A stored report with its bytes, unpacked.
 pub struct Original {
     pub report: StoredReport,
+    /// Empty once they are purged, which `withdrawn` tells.
     pub bytes: Vec<u8>,
+    pub withdrawn: Option<WithdrawnView>,
+}
+
+impl Original {
+    /// Whether its bytes are gone for good.
+    pub fn purged(&self) -> bool {
+        self.withdrawn.as_ref().is_some_and(|withdrawn| withdrawn.body == BodyFate::Purged)
+    }
 }
 
 /// A report read again from its bytes, for the page and the JSON.
@@ -27,15 +37,21 @@ impl Readers {
     /// The bytes of a report as they came. `None`: no such report.
     pub async fn original(&self, id: ReportId) -> Result<Option<Original>, StoreError> {
         let Some(report) = self.store.report(id).await? else { return Ok(None) };
+        let damaged = || StoreError::inconsistent("bodies", report.number);
+        // The bytes first: purged between the two looks, they are there and nobody is told wrongly that they are lost.
         let body = self.store.body(report.number).await?;
-        let body = body.ok_or_else(|| StoreError::inconsistent("bodies", report.number))?;
-        let bytes = bodies::unpack(&body).map_err(|_| StoreError::inconsistent("bodies", report.number))?;
-        Ok(Some(Original { report, bytes }))
+        let withdrawn = self.store.withdrawal(report.number).await?.map(|withdrawal| withdrawal.view());
+        let bytes = match (body, &withdrawn) {
+            (_, Some(WithdrawnView { body: BodyFate::Purged, .. })) => Vec::new(),
+            (Some(body), _) => bodies::unpack(&body).map_err(|_| damaged())?,
+            (None, _) => return Err(damaged()),
+        };
+        Ok(Some(Original { report, bytes, withdrawn }))
     }
 
     /// A report with all that is known of it.
     pub async fn report(&self, id: ReportId) -> Result<Option<Reread>, StoreError> {
-        let Some(Original { report, bytes }) = self.original(id).await? else { return Ok(None) };
+        let Some(Original { report, bytes, withdrawn }) = self.original(id).await? else { return Ok(None) };
         let row = self.store.extract(report.number).await?;
         let result: Option<ResultView> = match &row {
             Some((document, _)) => {
@@ -63,6 +79,7 @@ impl Readers {
             size: bytes.len() as i64,
             revision: report.revision,
             received_at: report.received_at,
+            withdrawn,
             links: links([
                 ("page", format!("/report/{id}")),
                 ("raw", format!("/v4/reports/{id}/raw")),

@@ -29,7 +29,7 @@ pub struct ResultChange {
     pub change_number: i64,
     pub removed: bool,
     pub document: String,
-    /// Bytes of its report as it came.
+    /// Bytes of its report as it came; 0 once they are purged.
     pub size: i64,
 }
 
@@ -40,8 +40,8 @@ impl Store {
         let head: i64 =
             sqlx::query_scalar("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut *snapshot).await?;
         let rows = sqlx::query_as(
-            "SELECT extracts.number, change_number, removed, document, size FROM extracts \
-             JOIN bodies ON bodies.number = extracts.number WHERE change_number > $1 ORDER BY change_number LIMIT $2",
+            "SELECT extracts.number, change_number, removed, document, COALESCE(size, 0) AS size FROM extracts \
+             LEFT JOIN bodies ON bodies.number = extracts.number WHERE change_number > $1 ORDER BY change_number LIMIT $2",
         )
         .bind(after)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))

@@ -24,6 +24,7 @@ mod reports;
 mod results;
 mod testers;
 mod tokens;
+mod withdrawals;
 
 pub use changes::{ChangeRow, ResultChange};
 pub use extracts::{Counted, NewExtract, OldExtract};
@@ -35,6 +36,7 @@ pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
+pub use withdrawals::{Selected, Selection, Withdrawal};
 
 /// A database, opened.
 #[derive(Clone, Debug)]

@@ -116,10 +116,11 @@ impl Store {
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(numbers(groups)).fetch_all(&self.readers).await?)
     }
 
-    /// Processed reports after `number`, to be read again.
+    /// Processed reports after `number`, to be read again; withdrawn ones have nothing to be read for.
     pub async fn reports_after(&self, number: i64, limit: i64) -> Result<Vec<Stored>> {
         let sql = format!(
             "{STORED} WHERE reports.number > $1 AND reports.state IN ('processed', 'rejected') \
+             AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number) \
              ORDER BY reports.number LIMIT $2"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(number).bind(limit).fetch_all(&self.readers).await?)
@@ -264,11 +265,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Numbers and revisions of those of these reports that are settled, read under the write lock.
+    /// Numbers and revisions of those of these reports that are settled and stand, read under the write lock.
     pub async fn settled_revisions(&mut self, numbers: &[i64]) -> Result<Vec<(i64, i64)>> {
         Ok(sqlx::query_as(
             "SELECT number, revision FROM reports \
-             WHERE number IN (SELECT value FROM json_each($1)) AND state IN ('processed', 'rejected')",
+             WHERE number IN (SELECT value FROM json_each($1)) AND state IN ('processed', 'rejected') \
+             AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number)",
         )
         .bind(super::list(numbers))
         .fetch_all(self.connection())

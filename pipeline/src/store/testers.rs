@@ -40,6 +40,12 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&self.readers).await?)
     }
 
+    /// Testers of exactly this name, the newest last. Names are not unique.
+    pub async fn testers_named(&self, name: &str) -> Result<Vec<Tester>> {
+        let sql = format!("SELECT {TESTER} FROM testers WHERE name = $1 ORDER BY number");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(name).fetch_all(&self.readers).await?)
+    }
+
     pub async fn tester_by_number(&self, number: TesterNumber) -> Result<Option<Tester>> {
         let sql = format!("SELECT {TESTER} FROM testers WHERE number = $1");
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(number.0).fetch_optional(&self.readers).await?)

@@ -168,6 +168,7 @@ async fn send(stack: &Stack, expected: &mut Expected, sends: Vec<Send>) {
                 "corrected"
             }
             Acceptance::Conflict { .. } => "conflict",
+            Acceptance::Withdrawn { .. } => unreachable!("nothing is withdrawn here"),
         };
         assert_eq!(told, expected.send(send), "to {send:?}");
     }

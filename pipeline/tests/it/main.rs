@@ -3,6 +3,7 @@
 mod bodies;
 mod catch_up;
 mod changes;
+mod commit_order;
 mod counting;
 mod fixtures;
 mod groups;
@@ -15,3 +16,4 @@ mod queue;
 mod recount;
 mod search;
 mod stack;
+mod withdrawing;

@@ -69,15 +69,22 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Re
     }
     // Refuses what cannot be counted now, while its sender listens.
     report.upgrade(Reporter { name: Some(tester.name.clone()), email: String::new() })?;
-    match app.acceptor.accept(Submission::new(id, Door::Metabase, &tester, bytes)).await.map_err(ApiError::from)? {
+    let submission = Submission::new(id, Door::Metabase, &tester, bytes);
+    let digest = submission.digest;
+    match app.acceptor.accept(submission).await.map_err(ApiError::from)? {
         Acceptance::Accepted | Acceptance::Duplicate | Acceptance::Corrected { .. } => {
             let location = HeaderValue::from_str(&format!("/api/v1/guid/{id}")).expect("an id is hexadecimal digits");
             let mut response = answer(StatusCode::CREATED, &json!({"guid": id}));
             response.headers_mut().insert(header::LOCATION, location);
             Ok(response)
         }
-        Acceptance::Conflict { .. } => {
-            Err(Refusal::new(StatusCode::CONFLICT, format!("report {id} was sent by another tester")))
+        Acceptance::Conflict { stored } => {
+            let detail =
+                format!("report {id} was sent by another tester: digest {stored} is stored, {digest} was sent");
+            Err(Refusal::new(StatusCode::CONFLICT, detail))
+        }
+        Acceptance::Withdrawn { .. } => {
+            Err(Refusal::new(StatusCode::CONFLICT, format!("report {id} was withdrawn and is not corrected")))
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod metabase;
 pub mod v3;
 pub mod v4;
+pub mod withdrawals;
 
 use std::sync::atomic::Ordering;
 

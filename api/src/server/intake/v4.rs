@@ -80,6 +80,7 @@ async fn one(app: &App, token: Option<&Token>, headers: &HeaderMap, bytes: Bytes
         Acceptance::Corrected { revision } => (StatusCode::ACCEPTED, revision),
         Acceptance::Duplicate => (StatusCode::OK, 0),
         Acceptance::Conflict { stored } => return Err(taken(id, digest, stored)),
+        Acceptance::Withdrawn { stored } => return Err(withdrawn(id, digest, stored)),
     };
     let wait = wait_of(headers);
     let receipt = match (wait, status) {
@@ -110,6 +111,7 @@ fn fresh_receipt(app: &App, id: ReportId, digest: String, revision: i64) -> Rece
         received_at: app.readers.clock.now(),
         digest,
         revision,
+        withdrawn: None,
         links: [
             ("page".to_owned(), format!("/status/{id}")),
             ("self".to_owned(), format!("{path}/receipt")),
@@ -131,6 +133,13 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
 fn taken(id: ReportId, digest: impl std::fmt::Display, stored: impl std::fmt::Display) -> ApiError {
     ApiError::conflict(format!(
         "report {id} was sent by another tester with other content: digest {stored} is stored, {digest} was sent"
+    ))
+}
+
+fn withdrawn(id: ReportId, digest: impl std::fmt::Display, stored: impl std::fmt::Display) -> ApiError {
+    ApiError::withdrawn(format!(
+        "report {id} was withdrawn and is not corrected: digest {stored} is stored, {digest} was sent; its receipt \
+         says why, and an operator can put it back"
     ))
 }
 
@@ -230,6 +239,10 @@ fn answer_line(view: &mut LineView, id: ReportId, digest: schemas::ids::Digest, 
         Acceptance::Corrected { .. } => ("corrected", StatusCode::ACCEPTED),
         Acceptance::Conflict { stored } => {
             view.detail = Some(taken(id, digest, stored).detail().to_owned());
+            ("conflict", StatusCode::CONFLICT)
+        }
+        Acceptance::Withdrawn { stored } => {
+            view.detail = Some(withdrawn(id, digest, stored).detail().to_owned());
             ("conflict", StatusCode::CONFLICT)
         }
     };

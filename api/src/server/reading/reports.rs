@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
 use pipeline::store::{Door, Scope};
 use schemas::addresses;
 use schemas::ids::ReportId;
+use schemas::withdrawal::{BodyFate, WithdrawnView};
 
 use super::versioned;
 use crate::server::App;
@@ -23,8 +25,12 @@ pub async fn report(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
-    // Revision and row together name the content: a report not yet processed changes when it is.
-    let version = reread.view.revision << 1 | i64::from(reread.view.result.is_some());
+    // Revision and row together name the content: a report not yet processed changes when it is. That of a withdrawn
+    // one is named by the moment of that, which is beyond all revisions.
+    let version = match &reread.view.withdrawn {
+        None => reread.view.revision << 1 | i64::from(reread.view.result.is_some()),
+        Some(withdrawn) => withdrawn.at.timestamp_micros() << 1 | i64::from(withdrawn.body == BodyFate::Purged),
+    };
     Ok(versioned(&headers, version, &reread.view))
 }
 
@@ -36,12 +42,14 @@ pub async fn text(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
-    Ok(immutable(
+    there(id, reread.view.withdrawn.as_ref())?;
+    let answer = immutable(
         &headers,
         &reread.view.digest,
         "text/plain; charset=utf-8",
         addresses::hidden(&reread.text).into_owned().into_bytes(),
-    ))
+    );
+    Ok(marked(answer, reread.view.withdrawn.as_ref()))
 }
 
 /// `GET /v4/reports/{id}/raw`: byte for byte as submitted.
@@ -55,6 +63,7 @@ pub async fn raw(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let original = app.readers.original(id).await?.ok_or_else(|| missing(id))?;
+    there(id, original.withdrawn.as_ref())?;
     let addressed = original.report.door != Door::Metabase;
     if addressed && !app.rules.addresses {
         let reader = bearer(&app, &headers, Scope::Read).await?;
@@ -64,7 +73,33 @@ pub async fn raw(
             ));
         }
     }
-    Ok(immutable(&headers, &original.report.digest.to_string(), "application/octet-stream", original.bytes))
+    let digest = original.report.digest.to_string();
+    let answer = immutable(&headers, &digest, "application/octet-stream", original.bytes);
+    Ok(marked(answer, original.withdrawn.as_ref()))
+}
+
+/// A refusal for bytes that were purged.
+fn there(id: ReportId, withdrawn: Option<&WithdrawnView>) -> Result<(), ApiError> {
+    match withdrawn.filter(|withdrawn| withdrawn.body == BodyFate::Purged) {
+        None => Ok(()),
+        Some(withdrawn) => {
+            let WithdrawnView { kind, reason, by, at, .. } = withdrawn;
+            let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let detail =
+                format!("report {id} was withdrawn as {kind} by the {by} at {at}, and its bytes purged: {reason}");
+            Err(ApiError::gone(detail))
+        }
+    }
+}
+
+/// Tells in the headers that the report was withdrawn: the bytes themselves do not.
+fn marked(mut answer: Response, withdrawn: Option<&WithdrawnView>) -> Response {
+    if let Some(withdrawn) = withdrawn {
+        let headers = answer.headers_mut();
+        headers.insert("assay-withdrawn", HeaderValue::from_static(withdrawn.kind.as_str()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    answer
 }
 
 /// What never changes under its digest.

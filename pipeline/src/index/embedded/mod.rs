@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use schemas::query::Query;
@@ -35,6 +36,8 @@ pub struct Tantivy {
     reader: IndexReader,
     /// Absent after a failure: what was not committed is forgotten with the writer, and the next call makes another.
     writer: Mutex<Option<Writer>>,
+    /// Mark of the commit that searches see: a moment behind the one on disk, while the reader takes that in.
+    shown: AtomicI64,
     directory: PathBuf,
 }
 
@@ -92,8 +95,11 @@ impl Tantivy {
             .doc_store_cache_num_blocks(1)
             .try_into()
             .map_err(opening)?;
-        let opened = Tantivy { fields, index, reader, writer: Mutex::new(None), directory: directory.into() };
+        let shown = AtomicI64::new(i64::MAX);
+        let opened = Tantivy { fields, index, reader, writer: Mutex::new(None), shown, directory: directory.into() };
         opened.check_format()?;
+        // Searches see all that was committed before.
+        opened.shown.store(opened.mark()?, Ordering::SeqCst);
         Ok(opened)
     }
 
@@ -156,7 +162,9 @@ impl Tantivy {
         let mut commit = writer.inner.prepare_commit()?;
         commit.set_payload(&Payload { format: fields::FORMAT, mark }.written());
         commit.commit()?;
-        self.reader.reload()
+        self.reader.reload()?;
+        self.shown.store(mark, Ordering::SeqCst);
+        Ok(())
     }
 }
 
@@ -183,7 +191,8 @@ impl DocumentIndex for Tantivy {
 
     fn mark(&self) -> Result<i64, IndexError> {
         let metas = self.index.load_metas().map_err(told("the document index could not be asked", &self.directory))?;
-        Ok(metas.payload.as_deref().and_then(Payload::read).map_or(0, |payload| payload.mark))
+        let committed = metas.payload.as_deref().and_then(Payload::read).map_or(0, |payload| payload.mark);
+        Ok(committed.min(self.shown.load(Ordering::SeqCst)))
     }
 
     fn search(&self, query: &Query, order: Order, offset: usize, limit: usize) -> Result<Found, IndexError> {

@@ -1,0 +1,248 @@
+//! Reports that were taken back, and those an order to take back selects.
+
+use chrono::{DateTime, Utc};
+use schemas::addresses;
+use schemas::ids::ReportId;
+use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy, WithdrawnView};
+use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::bulk::Bulk;
+use super::reports::StoredReport;
+use super::testers::TesterNumber;
+use super::{Result, Store, Tx};
+
+/// That a report was withdrawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Withdrawal {
+    /// The report's.
+    pub number: i64,
+    pub kind: WithdrawnAs,
+    pub reason: String,
+    pub by: WithdrawnBy,
+    /// Public id of the tester, or id of the operator's token.
+    pub who: String,
+    pub at: DateTime<Utc>,
+    pub body: BodyFate,
+}
+
+impl Withdrawal {
+    /// As readers are told: without who the operator was.
+    pub fn view(&self) -> WithdrawnView {
+        WithdrawnView {
+            kind: self.kind,
+            reason: addresses::hidden(&self.reason).into_owned(),
+            by: self.by,
+            at: self.at,
+            body: self.body,
+        }
+    }
+}
+
+/// Which reports are meant: those for which all that is given holds. With nothing given, all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    pub tester: Option<TesterNumber>,
+    /// Numbers of reports.
+    pub numbers: Option<Vec<i64>>,
+    /// Received at this moment or later.
+    pub received_since: Option<DateTime<Utc>>,
+    /// Received before this moment.
+    pub received_before: Option<DateTime<Utc>>,
+}
+
+/// How many reports are selected, and how many of them need nothing done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
+pub struct Selected {
+    pub matched: i64,
+    pub already: i64,
+}
+
+const WITHDRAWAL: &str = "SELECT number, kind, reason, withdrawn_by, who, withdrawn_at, body FROM withdrawals";
+
+/// That a report is withdrawn as $5 says, and purged if $6 asks for it.
+const ALREADY: &str = "EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number AND kind = $5 \
+                       AND (body = 'purged' OR $6 = 'kept'))";
+
+impl Store {
+    /// `None`: the report stands.
+    pub async fn withdrawal(&self, number: i64) -> Result<Option<Withdrawal>> {
+        Ok(sqlx::query_as(AssertSqlSafe(format!("{WITHDRAWAL} WHERE number = $1")))
+            .bind(number)
+            .fetch_optional(&self.readers)
+            .await?)
+    }
+
+    /// How many reports a selection has, and how many are withdrawn so already.
+    pub async fn selected(&self, selection: &Selection, kind: WithdrawnAs, body: BodyFate) -> Result<Selected> {
+        let sql = format!(
+            "SELECT count(*) AS matched, CAST(COALESCE(sum(CASE WHEN {ALREADY} THEN 1 ELSE 0 END), 0) AS BIGINT) \
+             AS already FROM reports WHERE {}",
+            condition(selection)
+        );
+        Ok(bound(sqlx::query_as(AssertSqlSafe(sql)), selection, kind, body).fetch_one(&self.readers).await?)
+    }
+
+    /// Numbers and ids of the selected reports after a number that are not withdrawn so yet, by number.
+    pub async fn selected_after(
+        &self,
+        selection: &Selection,
+        kind: WithdrawnAs,
+        body: BodyFate,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, ReportId)>> {
+        let sql = format!(
+            "SELECT number, id FROM reports WHERE {} AND NOT {ALREADY} AND number > $7 ORDER BY number LIMIT $8",
+            condition(selection)
+        );
+        let rows: Vec<(i64, Uuid)> = bound(sqlx::query_as(AssertSqlSafe(sql)), selection, kind, body)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(rows.into_iter().map(|(number, id)| (number, ReportId(id))).collect())
+    }
+}
+
+impl Tx {
+    /// Withdrawals of these reports, in no order, read under the write lock.
+    pub async fn withdrawals(&mut self, numbers: &[i64]) -> Result<Vec<Withdrawal>> {
+        let sql = format!("{WITHDRAWAL} WHERE number IN (SELECT value FROM json_each($1))");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(self.connection()).await?)
+    }
+
+    /// Notes withdrawals, each in the place of an earlier one of the same report.
+    pub async fn put_withdrawals(&mut self, withdrawals: &[Withdrawal]) -> Result<()> {
+        let upsert = Bulk {
+            head: "INSERT INTO withdrawals (number, kind, reason, withdrawn_by, who, withdrawn_at, body)",
+            columns: 7,
+            tail: "ON CONFLICT (number) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, \
+                   withdrawn_by = excluded.withdrawn_by, who = excluded.who, \
+                   withdrawn_at = excluded.withdrawn_at, body = excluded.body",
+        };
+        upsert
+            .execute(self.connection(), withdrawals, |values, withdrawal| {
+                values
+                    .push(withdrawal.number)
+                    .push(withdrawal.kind.as_str())
+                    .push(withdrawal.reason.as_str())
+                    .push(withdrawal.by.as_str())
+                    .push(withdrawal.who.as_str())
+                    .push(withdrawal.at)
+                    .push(withdrawal.body.as_str());
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Lets a report stand again.
+    pub async fn drop_withdrawal(&mut self, number: i64) -> Result<()> {
+        sqlx::query("DELETE FROM withdrawals WHERE number = $1").bind(number).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Settles reports for which nothing is left to do, whatever waited for them, and the groups that so have none left.
+    pub async fn dismiss_reports(&mut self, numbers: &[i64], now: DateTime<Utc>) -> Result<()> {
+        let numbers = super::list(numbers);
+        sqlx::query(
+            "UPDATE groups SET reports = reports - (SELECT count(*) FROM reports WHERE group_number = groups.number \
+             AND state = 'accepted' AND number IN (SELECT value FROM json_each($1))) \
+             WHERE settled_at IS NULL AND number IN (SELECT group_number FROM reports \
+             WHERE number IN (SELECT value FROM json_each($1)))",
+        )
+        .bind(&numbers)
+        .execute(self.connection())
+        .await?;
+        sqlx::query(
+            "UPDATE reports SET state = 'processed', reason = NULL WHERE number IN (SELECT value FROM json_each($1))",
+        )
+        .bind(&numbers)
+        .execute(self.connection())
+        .await?;
+        sqlx::query(
+            "UPDATE groups SET settled_at = $2 WHERE settled_at IS NULL AND number IN (SELECT group_number FROM \
+             reports WHERE number IN (SELECT value FROM json_each($1))) AND NOT EXISTS \
+             (SELECT 1 FROM reports WHERE group_number = groups.number AND state = 'accepted')",
+        )
+        .bind(&numbers)
+        .bind(now)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes the bytes of reports, those that corrections replaced too, and has the file's pages overwritten. The
+    /// digests of the newest stay with the reports.
+    pub async fn purge_bodies(&mut self, numbers: &[i64]) -> Result<()> {
+        let numbers = super::list(numbers);
+        sqlx::query("PRAGMA secure_delete = ON").execute(self.connection()).await?;
+        for sql in [
+            "DELETE FROM superseded_bodies WHERE number IN (SELECT value FROM json_each($1))",
+            "DELETE FROM bodies WHERE number IN (SELECT value FROM json_each($1))",
+        ] {
+            sqlx::query(sql).bind(&numbers).execute(self.connection()).await?;
+        }
+        sqlx::query("PRAGMA secure_delete = OFF").execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Reports by number without their bytes, each with its tester's public id, in no order.
+    pub async fn attributed_reports(&mut self, numbers: &[i64]) -> Result<Vec<(StoredReport, String)>> {
+        let rows = sqlx::query(
+            "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, group_number, \
+             state, reason, testers.id AS tester_id FROM reports JOIN testers ON testers.number = reports.tester \
+             WHERE reports.number IN (SELECT value FROM json_each($1))",
+        )
+        .bind(super::list(numbers))
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(|row| Ok((StoredReport::from_row(row)?, row.try_get("tester_id")?))).collect()
+    }
+}
+
+/// The selection's condition on a row of `reports`, with $1 to $4 bound by [`bound`].
+fn condition(selection: &Selection) -> String {
+    // Reports by number are looked up; of others, all are looked at: nobody asks so often.
+    let numbers = match selection.numbers {
+        Some(_) => "number IN (SELECT value FROM json_each($2))",
+        None => "$2 IS NULL",
+    };
+    format!(
+        "{numbers} AND ($1 IS NULL OR tester = $1) AND ($3 IS NULL OR received_at >= $3) \
+         AND ($4 IS NULL OR received_at < $4)"
+    )
+}
+
+/// Binds what [`condition`] and [`ALREADY`] ask for.
+fn bound<'q, O>(
+    query: sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments>,
+    selection: &Selection,
+    kind: WithdrawnAs,
+    body: BodyFate,
+) -> sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments> {
+    query
+        .bind(selection.tester.map(|tester| tester.0))
+        .bind(selection.numbers.as_deref().map(super::list))
+        .bind(selection.received_since)
+        .bind(selection.received_before)
+        .bind(kind.as_str())
+        .bind(body.as_str())
+}
+
+impl FromRow<'_, SqliteRow> for Withdrawal {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        let (kind, by, body): (&str, &str, &str) =
+            (row.try_get("kind")?, row.try_get("withdrawn_by")?, row.try_get("body")?);
+        let damaged = |error| sqlx::Error::Decode(Box::new(error));
+        Ok(Withdrawal {
+            number: row.try_get("number")?,
+            kind: kind.parse().map_err(damaged)?,
+            reason: row.try_get("reason")?,
+            by: by.parse().map_err(damaged)?,
+            who: row.try_get("who")?,
+            at: row.try_get("withdrawn_at")?,
+            body: body.parse().map_err(damaged)?,
+        })
+    }
+}

@@ -1,0 +1,429 @@
+//! A withdrawn report is counted nowhere and its tombstone is in the feed; what was withdrawn stays so (promises 4 to 6).
+
+use std::collections::BTreeMap;
+
+use pipeline::accept::Acceptance;
+use pipeline::rebuild;
+use pipeline::store::{ChangeRow, Selection};
+use pipeline::withdraw::{self, Order, Restored, Tally};
+use proptest::prelude::*;
+use proptest::sample::select;
+use schemas::grade::Counts;
+use schemas::ids::Digest;
+use schemas::views::State;
+use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
+
+use crate::mirror::Mirror;
+use crate::recount::{AllCounts, by_release, documents};
+use crate::stack::{Stack, id, report};
+
+fn by_tester(body: BodyFate) -> Order {
+    Order {
+        kind: WithdrawnAs::Retracted,
+        reason: "a broken compiler, says ann@example.org".to_owned(),
+        by: WithdrawnBy::Tester,
+        who: "ann".to_owned(),
+        body,
+    }
+}
+
+fn by_operator(body: BodyFate) -> Order {
+    Order { kind: WithdrawnAs::Invalid, by: WithdrawnBy::Operator, who: "token".to_owned(), ..by_tester(body) }
+}
+
+async fn withdraw_one(stack: &Stack, name: &str, order: &Order) -> Tally {
+    let number = stack.store().report(name.parse().unwrap()).await.unwrap().unwrap().number;
+    withdraw::withdraw(&stack.process, &[number], order).await.unwrap()
+}
+
+async fn restore(stack: &Stack, name: &str) -> Restored {
+    let number = stack.store().report(name.parse().unwrap()).await.unwrap().unwrap().number;
+    withdraw::restore(&stack.process, number).await.unwrap()
+}
+
+const DONE: Tally = Tally { withdrawn: 1, already: 0, overruled: 0 };
+const AGAIN: Tally = Tally { withdrawn: 0, already: 1, overruled: 0 };
+
+#[tokio::test]
+async fn a_retracted_report_leaves_counts_lists_and_a_tombstone() {
+    let stack = Stack::new().await;
+    stack.accept(&id(1), &report("Foo-Bar", "1.0", "fail", "5.36.0", "linux"), "Ann").await;
+    stack.accept(&id(2), &report("Foo-Bar", "1.1", "pass", "5.36.0", "linux"), "Ann").await;
+    stack.work_off().await;
+    let head = stack.store().head().await.unwrap();
+    let mut news = stack.process.events.processed();
+
+    assert_eq!(withdraw_one(&stack, &id(1), &by_tester(BodyFate::Kept)).await, DONE);
+    let (rows, after) = stack.store().changes(head, 10).await.unwrap();
+    let [ChangeRow::Result { removed: true, document, number }, ChangeRow::Summary { removed: true, summary, .. }] =
+        rows.as_slice()
+    else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(*document, format!(r#"{{"id":"{}"}}"#, id(1)));
+    assert_eq!((*number, summary.version.as_str(), after), (head + 1, "1.0", head + 2));
+    assert_eq!(news.recv().await.unwrap().head, after);
+    let raw = stack.raw().await;
+    let counts = AllCounts::stored(&raw).await;
+    assert_eq!(counts.summaries.keys().map(|key| key[1].as_str()).collect::<Vec<_>>(), ["1.1"]);
+    assert_eq!((counts.cells.len(), stack.store().totals().await.unwrap().total()), (1, 1));
+
+    let receipt = stack.receipt(&id(1)).await;
+    let withdrawn = receipt.withdrawn.unwrap();
+    assert_eq!(
+        (receipt.state, withdrawn.kind, withdrawn.by),
+        (State::Processed, WithdrawnAs::Retracted, WithdrawnBy::Tester)
+    );
+    assert_eq!((withdrawn.reason.as_str(), withdrawn.at), ("a broken compiler, says ann@…", stack.process.clock.now()));
+    let reread = stack.readers.report(id(1).parse().unwrap()).await.unwrap().unwrap();
+    assert!(reread.view.result.is_none() && reread.view.withdrawn.is_some());
+    assert!(reread.text.contains("All tests successful"), "the bytes are kept");
+
+    // Given again, it changes nothing.
+    stack.process.clock.advance(chrono::TimeDelta::hours(1));
+    assert_eq!(withdraw_one(&stack, &id(1), &by_tester(BodyFate::Kept)).await, AGAIN);
+    assert_eq!(stack.store().head().await.unwrap(), after);
+    assert_eq!(stack.receipt(&id(1)).await.withdrawn.unwrap().at, withdrawn.at);
+}
+
+#[tokio::test]
+async fn a_report_that_waits_is_withdrawn_before_it_is_counted() {
+    let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 2).await;
+    let body = report("Foo-Bar", "1.0", "fail", "5.36.0", "linux");
+    let both = [stack.submission(&id(1), &body, "Ann").await, stack.submission(&id(2), &body, "Ann").await];
+    stack.acceptor.accept_all(both.to_vec()).await.unwrap();
+    let waiting = async || stack.store().freshness(stack.process.clock.now()).await.unwrap().waiting;
+    let before = waiting().await;
+    for body in [BodyFate::Kept, BodyFate::Purged] {
+        withdraw_one(&stack, &id(1), &by_tester(body)).await;
+        assert_eq!(waiting().await, before - 1);
+    }
+    stack.work_off().await;
+    assert_eq!(waiting().await, 0);
+    assert_eq!(documents(&stack.raw().await).await.keys().collect::<Vec<_>>(), [&id(2)]);
+    assert_eq!(stack.receipt(&id(1)).await.state, State::Processed);
+    // Nothing was told of it, so there is nothing to take back.
+    assert_eq!(stack.store().head().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_correction_that_waits_is_withdrawn_with_what_it_corrects() {
+    let stack = Stack::new().await;
+    stack.accept(&id(1), &report("Foo-Bar", "1.0", "fail", "5.36.0", "linux"), "Ann").await;
+    stack.work_off().await;
+    stack.accept(&id(1), &report("Foo-Bar", "1.0", "pass", "5.36.0", "linux"), "Ann").await;
+    withdraw_one(&stack, &id(1), &by_tester(BodyFate::Kept)).await;
+    assert!(stack.open_groups().await.is_empty());
+    assert_eq!(stack.store().totals().await.unwrap(), Counts::default());
+
+    assert_eq!(restore(&stack, &id(1)).await, Restored::Accepted);
+    stack.work_off().await;
+    assert_eq!(stack.store().totals().await.unwrap(), Counts { pass: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_report_withdrawn_while_a_worker_reads_it_makes_no_row() {
+    let stack = Stack::new().await;
+    stack.accept(&id(1), &report("Foo-Bar", "1.0", "fail", "5.36.0", "linux"), "Ann").await;
+    withdraw_one(&stack, &id(1), &by_tester(BodyFate::Kept)).await;
+    // As if the worker's group were still open: the rows are guarded by the withdrawal itself, whatever the state says.
+    let raw = stack.raw().await;
+    sqlx::query("UPDATE reports SET state = 'accepted'").execute(&raw).await.unwrap();
+    sqlx::query("UPDATE groups SET settled_at = NULL").execute(&raw).await.unwrap();
+    stack.work_off().await;
+    assert!(documents(&raw).await.is_empty());
+    assert_eq!(AllCounts::stored(&raw).await, AllCounts::default());
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM extracts").fetch_one(&raw).await.unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn a_purged_report_has_no_bytes_left_but_its_digest() {
+    let stack = Stack::new().await;
+    let first = report("Foo-Bar", "1.0", "fail", "5.36.0", "linux");
+    let second = report("Foo-Bar", "1.0", "pass", "5.36.0", "linux");
+    stack.accept(&id(1), &first, "Ann").await;
+    stack.work_off().await;
+    stack.accept(&id(1), &second, "Ann").await;
+    stack.work_off().await;
+    withdraw_one(&stack, &id(1), &by_operator(BodyFate::Purged)).await;
+
+    let raw = stack.raw().await;
+    let sql = "SELECT (SELECT count(*) FROM bodies), (SELECT count(*) FROM superseded_bodies)";
+    assert_eq!(sqlx::query_as::<_, (i64, i64)>(sql).fetch_one(&raw).await.unwrap(), (0, 0));
+    let original = stack.readers.original(id(1).parse().unwrap()).await.unwrap().unwrap();
+    assert!(original.purged() && original.bytes.is_empty());
+    let view = stack.readers.report(id(1).parse().unwrap()).await.unwrap().unwrap().view;
+    assert!(view.report.is_null() && view.details.is_none());
+    assert_eq!(view.digest, Digest::of(second.as_bytes()).to_string());
+    assert_eq!(restore(&stack, &id(1)).await, Restored::Purged);
+    assert_eq!(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap().changed, 0);
+    // The digest still tells the same report from another.
+    assert_eq!(stack.accept(&id(1), &second, "Ann").await, Acceptance::Duplicate);
+    let stored = Digest::of(second.as_bytes());
+    assert_eq!(stack.accept(&id(1), &first, "Ann").await, Acceptance::Withdrawn { stored });
+}
+
+#[tokio::test]
+async fn a_tester_does_not_soften_what_an_operator_found() {
+    let stack = Stack::new().await;
+    stack.accept(&id(1), &report("Foo-Bar", "1.0", "fail", "5.36.0", "linux"), "Ann").await;
+    stack.work_off().await;
+    assert_eq!(withdraw_one(&stack, &id(1), &by_tester(BodyFate::Kept)).await, DONE);
+    assert_eq!(withdraw_one(&stack, &id(1), &by_operator(BodyFate::Kept)).await, DONE);
+    let overruled = withdraw_one(&stack, &id(1), &by_tester(BodyFate::Purged)).await;
+    assert_eq!(overruled, Tally { overruled: 1, ..Tally::default() });
+    let withdrawn = stack.receipt(&id(1)).await.withdrawn.unwrap();
+    assert_eq!((withdrawn.kind, withdrawn.body), (WithdrawnAs::Invalid, BodyFate::Kept));
+}
+
+#[tokio::test]
+async fn a_selection_is_withdrawn_in_pieces_and_touches_nobody_else() {
+    let stack = Stack::new().await;
+    let start = stack.process.clock.now();
+    for number in 0..12 {
+        let tester = if number % 3 == 0 { "Bob" } else { "Ann" };
+        stack.accept(&id(number), &report("Foo-Bar", "1.0", "fail", "5.36.0", "linux"), tester).await;
+        stack.process.clock.advance(chrono::TimeDelta::minutes(1));
+    }
+    stack.work_off().await;
+    let ann = stack.tester("Ann").await.number;
+    let minute = |minutes| Some(start + chrono::TimeDelta::minutes(minutes));
+    // Ann sent 1 2 4 5 7 8 10 11, one a minute; 2 to 9 are meant.
+    let selection =
+        Selection { tester: Some(ann), received_since: minute(2), received_before: minute(10), ..Selection::default() };
+    let order = by_operator(BodyFate::Kept);
+    withdraw_one(&stack, &id(5), &order).await;
+    let found = stack.store().selected(&selection, order.kind, order.body).await.unwrap();
+    assert_eq!((found.matched, found.already), (5, 1));
+    let first = withdraw::withdraw_selected(&stack.process, &selection, &order, 3).await.unwrap();
+    assert_eq!(first, Tally { withdrawn: 3, ..Tally::default() });
+    let rest = withdraw::withdraw_selected(&stack.process, &selection, &order, 3).await.unwrap();
+    assert_eq!(rest, Tally { withdrawn: 1, ..Tally::default() });
+    let none = withdraw::withdraw_selected(&stack.process, &selection, &order, 3).await.unwrap();
+    assert_eq!(none, Tally::default());
+
+    let standing = documents(&stack.raw().await).await;
+    let mut expected = [0, 1, 3, 6, 9, 10, 11].map(id).to_vec();
+    expected.sort();
+    assert_eq!(standing.into_keys().collect::<Vec<_>>(), expected);
+    // To purge them is more than was done.
+    let purged = by_operator(BodyFate::Purged);
+    assert_eq!(stack.store().selected(&selection, purged.kind, purged.body).await.unwrap().already, 0);
+    let tally = withdraw::withdraw_selected(&stack.process, &selection, &purged, 100).await.unwrap();
+    assert_eq!(tally.withdrawn, 5);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM bodies").fetch_one(&stack.raw().await).await.unwrap();
+    assert_eq!(left, 7);
+}
+
+/// One of a few reports, as a tester means it. Text enough to tell two apart.
+type Content = (&'static str, &'static str, &'static str);
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send { id: usize, tester: &'static str, content: Content },
+    Retract { id: usize, purge: bool },
+    Invalidate { id: usize },
+    Restore { id: usize },
+    Process(usize),
+    ProcessTogether,
+    Follow(usize),
+    Rebuild,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let content =
+        (select(vec!["1.0", "1.1"]), select(vec!["pass", "fail", "na", "unknown"]), select(vec!["linux", "MSWin32"]));
+    let send = (0..4_usize, select(vec!["Ann", "Bob"]), content).prop_map(|(id, tester, content)| Step::Send {
+        id,
+        tester,
+        content,
+    });
+    let step = prop_oneof![
+        8 => send,
+        3 => (0..4_usize, prop::bool::weighted(0.2)).prop_map(|(id, purge)| Step::Retract { id, purge }),
+        1 => (0..4_usize).prop_map(|id| Step::Invalidate { id }),
+        3 => (0..4_usize).prop_map(|id| Step::Restore { id }),
+        3 => (1..4_usize).prop_map(Step::Process),
+        1 => Just(Step::ProcessTogether),
+        2 => (1..6_usize).prop_map(Step::Follow),
+        1 => Just(Step::Rebuild),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn totals_are_those_of_what_stands_after_any_order_of_sends_and_withdrawals(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(play(steps));
+    }
+}
+
+/// What is expected of one report.
+#[derive(Clone, Debug)]
+struct Known {
+    tester: &'static str,
+    content: Content,
+    withdrawn: Option<(WithdrawnAs, BodyFate)>,
+}
+
+/// What is expected of all, kept by the simplest rules there are.
+#[derive(Default)]
+struct Expected(BTreeMap<usize, Known>);
+
+impl Expected {
+    fn send(&mut self, id: usize, tester: &'static str, content: Content) -> &'static str {
+        match self.0.get_mut(&id) {
+            None => {
+                self.0.insert(id, Known { tester, content, withdrawn: None });
+                "accepted"
+            }
+            Some(known) if known.content == content => "duplicate",
+            Some(known) if known.withdrawn.is_some() => "withdrawn",
+            Some(known) if known.tester != tester => "conflict",
+            Some(known) => {
+                known.content = content;
+                "corrected"
+            }
+        }
+    }
+
+    fn retract(&mut self, id: usize, purge: bool) -> Tally {
+        let known = self.0.get_mut(&id).unwrap();
+        let fate = if purge { BodyFate::Purged } else { BodyFate::Kept };
+        match known.withdrawn {
+            Some((WithdrawnAs::Invalid, _)) => return Tally { overruled: 1, ..Tally::default() },
+            Some((_, BodyFate::Purged)) => return AGAIN,
+            Some(_) if !purge => return AGAIN,
+            _ => known.withdrawn = Some((WithdrawnAs::Retracted, fate)),
+        }
+        DONE
+    }
+
+    fn invalidate(&mut self, id: usize) -> Tally {
+        let known = self.0.get_mut(&id).unwrap();
+        let fate = known.withdrawn.map_or(BodyFate::Kept, |(_, fate)| fate);
+        match known.withdrawn.replace((WithdrawnAs::Invalid, fate)) {
+            Some((WithdrawnAs::Invalid, _)) => AGAIN,
+            _ => DONE,
+        }
+    }
+
+    fn restore(&mut self, id: usize) -> Restored {
+        let known = self.0.get_mut(&id).unwrap();
+        match known.withdrawn {
+            None => Restored::Standing,
+            Some((_, BodyFate::Purged)) => Restored::Purged,
+            Some(_) => {
+                known.withdrawn = None;
+                Restored::Accepted
+            }
+        }
+    }
+
+    /// The recount: what stands, and nothing else.
+    fn counts(&self, testers: &BTreeMap<&str, String>) -> AllCounts {
+        let mut all = AllCounts::default();
+        for Known { tester, content: (version, grade, os), .. } in
+            self.0.values().filter(|known| known.withdrawn.is_none())
+        {
+            let is = |name: &str| i64::from(*grade == name);
+            let one = Counts { pass: is("pass"), fail: is("fail"), na: is("na"), unknown: is("unknown") };
+            let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+            *all.summaries.entry(words(&["Foo-Bar", version, "false", "false"])).or_default() += one;
+            let cell = words(&["Foo-Bar", version, "5.36.0", &os.to_lowercase(), "x86_64-linux"]);
+            *all.cells.entry(cell).or_default() += one;
+            *all.testers.entry(vec![testers[tester].clone()]).or_default() += one;
+        }
+        all
+    }
+}
+
+async fn play(steps: Vec<Step>) {
+    let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 3).await;
+    let raw = stack.raw().await;
+    let mut expected = Expected::default();
+    let mut mirrors = vec![Mirror::default()];
+    for step in &steps {
+        stack.process.clock.advance(chrono::TimeDelta::seconds(1));
+        match step {
+            Step::Send { id, tester, content } => send(&stack, &mut expected, *id, tester, *content).await,
+            Step::Retract { id: one, purge } if expected.0.contains_key(one) => {
+                let order = by_tester(if *purge { BodyFate::Purged } else { BodyFate::Kept });
+                assert_eq!(withdraw_one(&stack, &id(*one), &order).await, expected.retract(*one, *purge), "{step:?}");
+            }
+            Step::Invalidate { id: one } if expected.0.contains_key(one) => {
+                let order = by_operator(BodyFate::Kept);
+                assert_eq!(withdraw_one(&stack, &id(*one), &order).await, expected.invalidate(*one), "{step:?}");
+            }
+            Step::Restore { id: one } if expected.0.contains_key(one) => {
+                assert_eq!(restore(&stack, &id(*one)).await, expected.restore(*one), "{step:?}");
+            }
+            Step::Retract { .. } | Step::Invalidate { .. } | Step::Restore { .. } => {}
+            Step::Process(count) => {
+                for group in stack.open_groups().await.into_iter().take(*count) {
+                    stack.process.process(group, "test").await.unwrap();
+                }
+            }
+            Step::ProcessTogether => {
+                stack.process.process_together(&stack.open_groups().await, "test").await.unwrap();
+            }
+            Step::Follow(limit) => {
+                mirrors[0].follow(stack.store(), *limit).await;
+                mirrors.push(mirrors[0].clone());
+            }
+            Step::Rebuild => drop(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap()),
+        }
+        let sql = "SELECT count(*) FROM reports WHERE state = 'accepted'";
+        let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&raw).await.unwrap();
+        assert_eq!(stack.store().freshness(stack.process.clock.now()).await.unwrap().waiting, waiting, "{step:?}");
+    }
+    stack.work_off().await;
+    check(&stack, &raw, &expected, mirrors).await;
+}
+
+async fn send(stack: &Stack, expected: &mut Expected, one: usize, tester: &'static str, content: Content) {
+    let (version, grade, os) = content;
+    let body = report("Foo-Bar", version, grade, "5.36.0", os);
+    let told = match stack.accept(&id(one), &body, tester).await {
+        Acceptance::Accepted => "accepted",
+        Acceptance::Duplicate => "duplicate",
+        Acceptance::Corrected { .. } => "corrected",
+        Acceptance::Conflict { .. } => "conflict",
+        Acceptance::Withdrawn { .. } => "withdrawn",
+    };
+    assert_eq!(told, expected.send(one, tester, content), "to {one} {content:?} of {tester}");
+}
+
+/// The tables, the readers of the feed, and what a rebuild makes of the stored bytes alone are all as expected.
+async fn check(stack: &Stack, raw: &sqlx::SqlitePool, expected: &Expected, mirrors: Vec<Mirror>) {
+    let mut testers = BTreeMap::new();
+    for name in ["Ann", "Bob"] {
+        testers.insert(name, stack.tester(name).await.id);
+    }
+    let counts = expected.counts(&testers);
+    assert_eq!(AllCounts::stored(raw).await, counts);
+    let before = documents(raw).await;
+    let standing = expected.0.iter().filter(|(_, known)| known.withdrawn.is_none());
+    let mut standing: Vec<String> = standing.map(|(number, _)| id(*number)).collect();
+    standing.sort();
+    assert_eq!(before.keys().cloned().collect::<Vec<_>>(), standing);
+    for (number, known) in &expected.0 {
+        let receipt = stack.receipt(&id(*number)).await;
+        let withdrawn = receipt.withdrawn.map(|withdrawn| (withdrawn.kind, withdrawn.body));
+        assert_eq!((receipt.state, withdrawn), (State::Processed, known.withdrawn), "of report {number}");
+    }
+    for mut mirror in mirrors {
+        mirror.follow_to_the_end(stack.store(), 3).await;
+        assert_eq!(mirror.documents, before);
+        assert_eq!(mirror.summaries, by_release(&counts));
+    }
+    assert_eq!(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap().changed, 0);
+    rebuild::clear(&stack.process).await.unwrap();
+    assert_eq!(AllCounts::stored(raw).await, AllCounts::default());
+    rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
+    assert_eq!((documents(raw).await, AllCounts::stored(raw).await), (before, counts));
+}
