@@ -33,9 +33,11 @@ impl Readers {
         self.store.report_id(number).await
     }
 
-    /// A report as a letter. `None`: there is no such report, or its bytes cannot be read as one.
+    /// A report as a letter. `None`: there is no such report, it was withdrawn, or its bytes cannot be read as one.
     pub async fn letter(&self, id: ReportId) -> Result<Option<Letter>, StoreError> {
-        let Some(Original { report: stored, bytes }) = self.original(id).await? else { return Ok(None) };
+        let Some(Original { report: stored, bytes, withdrawn: None }) = self.original(id).await? else {
+            return Ok(None);
+        };
         let tester = self.store.tester_by_number(stored.tester).await?;
         let tester = tester.ok_or_else(|| StoreError::inconsistent("testers", stored.tester.0))?;
         let reporter = Reporter { name: Some(tester.name.clone()), email: String::new() };
