@@ -13,6 +13,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 mod bulk;
 mod changes;
+mod contract_lists;
 mod extracts;
 mod freshness;
 mod groups;
@@ -23,8 +24,10 @@ mod reports;
 mod results;
 mod testers;
 mod tokens;
+mod upload_lists;
 
 pub use changes::{ChangeRow, ResultChange};
+pub use contract_lists::{FoundReport, ReleaseFilter, ReportFilter, Snapshot, Strand};
 pub use extracts::{Counted, NewExtract, OldExtract};
 pub use groups::{Attempt, GroupNumber};
 pub use matrix::{Axis, CellDelta};
@@ -33,6 +36,7 @@ pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
+pub use upload_lists::UploadFilter;
 
 /// A database, opened.
 #[derive(Clone, Debug)]
