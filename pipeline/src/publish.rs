@@ -36,8 +36,10 @@ pub struct Artefacts {
 
 /// Keeps the artefacts in step with the releases.
 pub struct Publish {
-    pub process: Process,
-    pub artefacts: Artefacts,
+    process: Process,
+    artefacts: Artefacts,
+    /// Up to this change there was nothing to publish, and so no file tells.
+    empty: i64,
 }
 
 /// A published file.
@@ -80,9 +82,19 @@ const SLACK: TimeDelta = TimeDelta::seconds(30);
 /// Before and after the change number in a name.
 const NAME: (&str, &str) = ("releases-", ".json");
 
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".unfinished-";
+
 impl Publish {
+    pub fn new(process: Process, artefacts: Artefacts) -> Self {
+        Publish { process, artefacts, empty: 0 }
+    }
+
     /// Publishes until told to stop. A disk that fails delays the artefacts and nothing else.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        if let Err(error) = self.artefacts.clear_unfinished() {
+            tracing::warn!(error = %chain(&error), "a file that was never finished could not be removed");
+        }
         while !stop.is_cancelled() {
             match self.step().await {
                 Ok(Published::NotDue) => {}
@@ -94,15 +106,15 @@ impl Publish {
     }
 
     /// Rewrites the artefact if that is due.
-    pub async fn step(&self) -> Result<Published, PublishError> {
+    pub async fn step(&mut self) -> Result<Published, PublishError> {
         let newest = self.artefacts.newest()?;
-        let complete = newest.as_ref().map_or(0, |(head, _)| *head);
+        let complete = newest.as_ref().map_or(self.empty, |(head, _)| *head);
         let store = &self.process.store;
         let due = match store.release_changes(complete).await? {
             // The artefact is of a database that is no more.
             None => complete > store.head().await?,
             Some((oldest, last)) => {
-                newest.is_none() || self.artefacts.pace.due(self.process.clock.now(), oldest, last)
+                complete == 0 || self.artefacts.pace.due(self.process.clock.now(), oldest, last)
             }
         };
         match due {
@@ -111,14 +123,16 @@ impl Publish {
         }
     }
 
-    async fn write(&self) -> Result<Published, PublishError> {
+    async fn write(&mut self) -> Result<Published, PublishError> {
         let (sender, receiver) = mpsc::channel(2);
         let directory = self.artefacts.directory.clone();
         // Dropping the sender before its end was sent tells the writer to leave no file.
         let writer = tokio::task::spawn_blocking(move || write(&directory, receiver));
         let sent = send_releases(&self.process.store, sender).await;
         writer.await.expect("writing does not panic")?;
-        Ok(Published::Written { releases: sent? })
+        let (head, releases) = sent?;
+        self.empty = if releases == 0 { head } else { 0 };
+        Ok(Published::Written { releases })
     }
 }
 
@@ -160,6 +174,16 @@ impl Artefacts {
         Ok(())
     }
 
+    /// Removes what a process that was killed while writing has left.
+    fn clear_unfinished(&self) -> io::Result<()> {
+        for path in entries(&self.directory)? {
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(UNFINISHED)) {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn newest(&self) -> io::Result<Option<(i64, PathBuf)>> {
         Ok(published(&self.directory)?.into_iter().max())
     }
@@ -172,8 +196,8 @@ enum Piece {
     End { head: i64, releases: u64 },
 }
 
-/// Sends every release, as they are at one moment.
-async fn send_releases(store: &Store, sender: mpsc::Sender<Piece>) -> Result<u64, StoreError> {
+/// Sends every release, as they are at one moment. Gives the newest change number of that moment, and how many.
+async fn send_releases(store: &Store, sender: mpsc::Sender<Piece>) -> Result<(i64, u64), StoreError> {
     let mut snapshot = store.snapshot().await?;
     let head = snapshot.head().await?;
     let filter = ReleaseFilter::default();
@@ -190,17 +214,17 @@ async fn send_releases(store: &Store, sender: mpsc::Sender<Piece>) -> Result<u64
         }
         // A writer that failed tells why itself.
         if sender.send(Piece::Rows(text)).await.is_err() {
-            return Ok(releases);
+            return Ok((head, releases));
         }
     }
     drop(sender.send(Piece::End { head, releases }).await);
-    Ok(releases)
+    Ok((head, releases))
 }
 
 /// Writes what comes into a file, and puts it in the place of those before it once all has come.
 fn write(directory: &Path, mut pieces: mpsc::Receiver<Piece>) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
     let mut end = None;
     let mut writer = BufWriter::with_capacity(256 * 1024, file.as_file_mut());
     while let Some(piece) = pieces.blocking_recv() {
@@ -228,18 +252,17 @@ fn write(directory: &Path, mut pieces: mpsc::Receiver<Piece>) -> io::Result<()> 
 
 /// The artefacts that are there, each with its change number.
 fn published(directory: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+    let numbered = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        let head = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?.parse().ok()?;
+        Some((head, path))
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let head = name.to_str().and_then(|name| name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?.parse().ok());
-        if let Some(head) = head {
-            found.push((head, entry.path()));
-        }
+    Ok(entries(directory)?.into_iter().filter_map(numbered).collect())
+}
+
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
     }
-    Ok(found)
 }
