@@ -113,9 +113,7 @@ impl Publish {
         let due = match store.release_changes(complete).await? {
             // The artefact is of a database that is no more.
             None => complete > store.head().await?,
-            Some((oldest, last)) => {
-                complete == 0 || self.artefacts.pace.due(self.process.clock.now(), oldest, last)
-            }
+            Some((oldest, last)) => complete == 0 || self.artefacts.pace.due(self.process.clock.now(), oldest, last),
         };
         match due {
             true => self.write().await,
@@ -193,7 +191,10 @@ impl Artefacts {
 enum Piece {
     Rows(Vec<u8>),
     /// All rows were sent, and these are complete up to a change number.
-    End { head: i64, releases: u64 },
+    End {
+        head: i64,
+        releases: u64,
+    },
 }
 
 /// Sends every release, as they are at one moment. Gives the newest change number of that moment, and how many.

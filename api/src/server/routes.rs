@@ -37,7 +37,13 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(contract::doors())
         .nest("/api/v1", legacy.clone())
         .nest("/beta", legacy)
-        .merge(reading().merge(contract::routes()).merge(pages::routes()).layer(axum::middleware::from_fn(named_by_content)).layer(compressed))
+        .merge(
+            reading()
+                .merge(contract::routes())
+                .merge(pages::routes())
+                .layer(axum::middleware::from_fn(named_by_content))
+                .layer(compressed),
+        )
         .route("/v4/tokens", get(tokens::list).post(tokens::issue))
         .route("/v4/tokens/{id}/rotate", post(tokens::rotate))
         .route("/v4/tokens/{id}", delete(tokens::revoke))
@@ -83,7 +89,9 @@ async fn nowhere(State(app): State<Arc<App>>, request: Request<Body>) -> Respons
 /// Something lives here, but not for this method.
 async fn not_so(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    if method == Method::OPTIONS && let Some(operations) = swagger::operations_at(path) {
+    if method == Method::OPTIONS
+        && let Some(operations) = swagger::operations_at(path)
+    {
         return operations;
     }
     // A browser asks first whether a script of another origin may; the headers that all answers have say yes.

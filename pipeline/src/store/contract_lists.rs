@@ -151,8 +151,7 @@ impl Store {
     /// When the oldest and the newest of the changes to releases after a change number were made.
     pub async fn release_changes(&self, after: i64) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
         let one = async |order: &str| -> Result<Option<DateTime<Utc>>> {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("SELECT changed_at FROM releases WHERE change_number > ");
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT changed_at FROM releases WHERE change_number > ");
             query.push_bind(after).push(" ORDER BY change_number ").push(order).push(" LIMIT 1");
             Ok(query.build_query_scalar().fetch_optional(&self.readers).await?)
         };
@@ -224,17 +223,11 @@ async fn releases(
 }
 
 /// Narrows a query to a strand, and gives its order.
-fn push_strand(
-    query: &mut QueryBuilder<Sqlite>,
-    strand: &Strand,
-    after: Option<(DateTime<Utc>, i64)>,
-) -> &'static str {
+fn push_strand(query: &mut QueryBuilder<Sqlite>, strand: &Strand, after: Option<(DateTime<Utc>, i64)>) -> &'static str {
     let number = after.map_or(0, |(_, number)| number);
     match strand {
         Strand::Release(release) => query.push(" AND extracts.release = ").push_bind(release.0),
-        Strand::LanguageVersion(version) => {
-            query.push(" AND extracts.language_version = ").push_bind(version.clone())
-        }
+        Strand::LanguageVersion(version) => query.push(" AND extracts.language_version = ").push_bind(version.clone()),
         Strand::System(system) => query.push(" AND extracts.os = ").push_bind(system.clone()),
         Strand::Changed(since) => {
             let (at, number) = after.unwrap_or((*since, i64::MIN));
@@ -261,6 +254,7 @@ fn push_one_of(query: &mut QueryBuilder<Sqlite>, column: &'static str, values: &
 
 fn release_row(row: &SqliteRow) -> std::result::Result<(i64, ReleaseRow), sqlx::Error> {
     let counts: Counts = counts(row)?;
-    let release = ReleaseRow::new(row.try_get("distribution")?, row.try_get("version")?, counts, row.try_get("upload")?);
+    let release =
+        ReleaseRow::new(row.try_get("distribution")?, row.try_get("version")?, counts, row.try_get("upload")?);
     Ok((row.try_get("number")?, release))
 }

@@ -10,6 +10,7 @@ mod identify;
 mod life_of_a_report;
 mod migrations;
 mod mirror;
+mod publish;
 mod queue;
 mod recount;
 mod search;

@@ -76,7 +76,8 @@ async fn take(app: &App, headers: &HeaderMap, body: Body, id: Option<ReportId>) 
         return Err((StatusCode::BAD_REQUEST, Json(json!({"error": "No content"}))).into_response());
     }
     // What the collector takes is what the door of v4 takes: the same names of languages, the same optional id.
-    let report = Report::parse(&bytes, Dialect::V4).map_err(|invalid| refuse(StatusCode::BAD_REQUEST, &faults(invalid)))?;
+    let report =
+        Report::parse(&bytes, Dialect::V4).map_err(|invalid| refuse(StatusCode::BAD_REQUEST, &faults(invalid)))?;
     let tester = match &token {
         Some(token) => app.identify.token_tester(token, &report.reporter).await,
         None => app.identify.anonymous(&report.reporter).await,
@@ -125,7 +126,10 @@ pub async fn received(
 ) -> Result<Response, Refusal> {
     let parts: Vec<&str> = parts.iter().map(|(_, value)| value.as_str()).collect();
     let Some((from, end)) = span(&parts) else {
-        let text = format!("{} is no day, hour or minute such as 2026/11/21, 2026/11/21/08 or 2026/11/21/08/30", parts.join("/"));
+        let text = format!(
+            "{} is no day, hour or minute such as 2026/11/21, 2026/11/21/08 or 2026/11/21/08/30",
+            parts.join("/")
+        );
         return Ok(refuse(StatusCode::BAD_REQUEST, &[("/".to_owned(), text)]));
     };
     let fetch = move |after| {

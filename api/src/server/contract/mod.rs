@@ -46,7 +46,5 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// The collector's doors.
 pub fn doors() -> Router<Arc<App>> {
-    Router::new()
-        .route("/v1/report", post(collector::submit))
-        .route("/v1/report/{id}", post(collector::submit_as))
+    Router::new().route("/v1/report", post(collector::submit)).route("/v1/report/{id}", post(collector::submit_as))
 }

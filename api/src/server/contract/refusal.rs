@@ -53,7 +53,9 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, body) = match self {
             Refusal::Failed(error) => return contract_error(error),
-            Refusal::Refused(status, message, path) => (status, json!({"errors": [{"message": message, "path": path}]})),
+            Refusal::Refused(status, message, path) => {
+                (status, json!({"errors": [{"message": message, "path": path}]}))
+            }
             Refusal::Invalid(faults) => {
                 let errors: Vec<_> = faults
                     .iter()

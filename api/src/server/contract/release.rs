@@ -34,7 +34,11 @@ pub async fn all(State(app): State<Arc<App>>, pairs: Pairs, headers: HeaderMap) 
     let said = asked.one("limit").map(str::parse::<i64>);
     let limit = at_most(said.map(|number| number.unwrap_or(-1)))?;
     asked.valid()?;
-    if limit.is_none() && developer.is_none() && !fresh && let Some(artefact) = published(&app).await {
+    if limit.is_none()
+        && developer.is_none()
+        && !fresh
+        && let Some(artefact) = published(&app).await
+    {
         return Ok(file(artefact, &headers));
     }
     let filter = ReleaseFilter { developer, ..ReleaseFilter::default() };

@@ -62,7 +62,9 @@ fn complete(fields: &mut Map<String, Value>, received_at: DateTime<Utc>, names: 
         Some(said) => format!("{said}Z"),
     };
     fields.insert("created".to_owned(), Value::String(created));
-    if let Some(Value::String(name)) = fields.get_mut("environment").and_then(|value| value.pointer_mut("/language/name")) {
+    if let Some(Value::String(name)) =
+        fields.get_mut("environment").and_then(|value| value.pointer_mut("/language/name"))
+    {
         let [perl, raku] = names;
         *name = if matches!(name.as_str(), "Perl 6" | "raku") { raku } else { perl }.to_owned();
     }

@@ -65,17 +65,14 @@ pub async fn of_release(
     of(app, &distribution, Some(&version), &pairs).await
 }
 
-async fn of(
-    app: Arc<App>,
-    distribution: &str,
-    version: Option<&str>,
-    pairs: &Pairs,
-) -> Result<Response, Refusal> {
+async fn of(app: Arc<App>, distribution: &str, version: Option<&str>, pairs: &Pairs) -> Result<Response, Refusal> {
     let wanted = wanted(pairs)?;
     let store = &app.readers.store;
     let mut releases = store.release_numbers(distribution, version).await?;
     // Today's database does not mind capitals (contract §11.2).
-    if releases.is_empty() && let Some(spelling) = store.spelling(distribution).await? {
+    if releases.is_empty()
+        && let Some(spelling) = store.spelling(distribution).await?
+    {
         releases = store.release_numbers(&spelling, version).await?;
     }
     let strands = releases.into_iter().map(Strand::Release).collect();
@@ -96,7 +93,15 @@ fn wanted(pairs: &Pairs) -> Result<Wanted, Refusal> {
         filter: ReportFilter {
             grade: grade.and_then(|grade| grade.parse().ok()),
             language_versions: distinct(asked.all("perl")),
-            systems: distinct(osnames.iter().map(|name| platform::canonical(name)).collect::<Vec<_>>().iter().map(String::as_str).collect()),
+            systems: distinct(
+                osnames
+                    .iter()
+                    .map(|name| platform::canonical(name))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str)
+                    .collect(),
+            ),
             changed_since: asked.since(),
         },
         osnames: osnames.into_iter().collect(),
