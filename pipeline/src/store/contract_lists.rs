@@ -1,5 +1,9 @@
 //! The lists of the CPAN Testers contract: counts of releases, rows of reports, ids by receipt. Each is read in pieces,
 //! so that a long answer holds neither a connection nor memory.
+//!
+//! A piece must cost as much as its rows and no more: it is found by the index that has the list's order. A condition
+//! that only narrows is written on `column || ''`, so that no planner takes an index for it and sorts the rest of the
+//! list for each piece.
 
 use chrono::{DateTime, Utc};
 use schemas::contract::ReleaseRow;
@@ -61,7 +65,7 @@ const RELEASES: &str = "SELECT releases.number, releases.distribution, releases.
                         uploads.distribution = releases.distribution AND uploads.version = releases.version) AS upload, \
                         CAST(sum(pass) AS BIGINT) AS pass, CAST(sum(fail) AS BIGINT) AS fail, \
                         CAST(sum(na) AS BIGINT) AS na, CAST(sum(unknown) AS BIGINT) AS unknown \
-                        FROM releases JOIN summaries ON summaries.release = releases.number WHERE releases.language = ";
+                        FROM releases JOIN summaries ON summaries.release = releases.number WHERE releases.number > ";
 
 impl Store {
     /// Releases after a number with their counts, by number; those without reports are left out.
@@ -110,15 +114,15 @@ impl Store {
         let mut query = QueryBuilder::<Sqlite>::new(
             "SELECT extracts.number, extracts.changed_at, extracts.document, testers.name AS tester, testers.address \
              FROM extracts JOIN releases ON releases.number = extracts.release \
-             JOIN testers ON testers.number = extracts.tester WHERE NOT extracts.removed AND releases.language = ",
+             JOIN testers ON testers.number = extracts.tester WHERE NOT extracts.removed AND releases.language || '' = ",
         );
         query.push_bind(Language::Perl.as_str());
         let order = push_strand(&mut query, strand, after);
         if let Some(grade) = filter.grade {
-            query.push(" AND extracts.grade = ").push_bind(grade.as_str());
+            query.push(" AND extracts.grade || '' = ").push_bind(grade.as_str());
         }
-        push_one_of(&mut query, "extracts.language_version", &filter.language_versions);
-        push_one_of(&mut query, "extracts.os", &filter.systems);
+        push_one_of(&mut query, "extracts.language_version || ''", &filter.language_versions);
+        push_one_of(&mut query, "extracts.os || ''", &filter.systems);
         if let Some(since) = filter.changed_since {
             query.push(" AND extracts.changed_at >= ").push_bind(since);
         }
@@ -194,9 +198,15 @@ async fn releases(
     limit: i64,
 ) -> Result<Vec<(i64, ReleaseRow)>> {
     let mut query = QueryBuilder::<Sqlite>::new(RELEASES);
-    query.push_bind(Language::Perl.as_str()).push(" AND releases.number > ").push_bind(after);
-    if let Some(distribution) = &filter.distribution {
-        query.push(" AND releases.distribution = ").push_bind(distribution.clone());
+    query.push_bind(after);
+    match &filter.distribution {
+        Some(distribution) => {
+            query.push(" AND releases.distribution = ").push_bind(distribution.clone());
+            query.push(" AND releases.language = ").push_bind(Language::Perl.as_str());
+        }
+        None => {
+            query.push(" AND releases.language || '' = ").push_bind(Language::Perl.as_str());
+        }
     }
     if let Some(version) = &filter.version {
         query.push(" AND releases.version = ").push_bind(version.clone());

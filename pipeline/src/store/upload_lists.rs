@@ -25,11 +25,17 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(i64, UploadView)>> {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT number, distribution, version, author, filename, released_at FROM uploads WHERE language = ",
+            "SELECT number, distribution, version, author, filename, released_at FROM uploads WHERE ",
         );
-        query.push_bind(Language::Perl.as_str());
-        if let Some(distribution) = &filter.distribution {
-            query.push(" AND distribution = ").push_bind(distribution.clone());
+        match &filter.distribution {
+            Some(distribution) => {
+                query.push("distribution = ").push_bind(distribution.clone());
+                query.push(" AND language = ").push_bind(Language::Perl.as_str());
+            }
+            // By the time of release, not by language, which would leave all of them to be sorted for each piece.
+            None => {
+                query.push("language || '' = ").push_bind(Language::Perl.as_str());
+            }
         }
         if let Some(author) = &filter.author {
             query.push(" AND author = ").push_bind(author.clone());
