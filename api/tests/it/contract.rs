@@ -10,3 +10,4 @@ mod point_13_swagger;
 mod point_14_late_reports;
 mod point_15_collector;
 mod published;
+mod uploads;

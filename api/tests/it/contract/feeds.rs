@@ -101,6 +101,24 @@ async fn no_more_feeds_are_open_than_the_operator_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn open_feeds_do_not_keep_the_server_from_ending() {
+    let mut server = Server::start();
+    let mut uploads = open(&server, "/v3/upload").await;
+    let mut results = open(&server, "/v4/results").await;
+    // It fails where the server does not end in time.
+    server.stop();
+    for socket in [&mut uploads, &mut results] {
+        loop {
+            match tokio::time::timeout(PATIENCE, socket.next()).await.expect("an end in time") {
+                Some(Ok(Message::Ping(_))) => {}
+                None | Some(Ok(Message::Close(_)) | Err(_)) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parameters_that_a_feed_has_no_use_for_are_refused() {
     let server = Server::start();
     for path in ["/v4/results?limit=3", "/v4/results?after=x", "/v4/summaries?since=2026-01-01", "/v4/results?nope=1"] {
