@@ -82,7 +82,7 @@ impl Store {
     /// How a distribution is written that was asked for in other capitals; the first of several.
     pub async fn spelling(&self, distribution: &str) -> Result<Option<String>> {
         Ok(sqlx::query_scalar(
-            "SELECT distribution FROM releases WHERE language = $1 AND lower(distribution) = lower($2) \
+            "SELECT distribution FROM releases WHERE language || '' = $1 AND lower(distribution) = lower($2) \
              ORDER BY distribution LIMIT 1",
         )
         .bind(Language::Perl.as_str())

@@ -3,6 +3,7 @@
 mod bodies;
 mod catch_up;
 mod changes;
+mod contract_lists;
 mod counting;
 mod fixtures;
 mod groups;
