@@ -59,7 +59,7 @@ pub async fn results(
     let (filter, after) = (asked.filter()?, asked.before()?);
     not_here("changed_since", filter.changed_since.is_some())?;
     not_here("limit", asked.limit.is_some())?;
-    Ok(follow(&app, upgrade, Wanted::Results(Box::new(filter)), after))
+    follow(&app, upgrade, Wanted::Results(Box::new(filter)), after).await
 }
 
 /// `GET /v4/summaries`: the list, or as a WebSocket the summaries that change, from `after` on.
@@ -72,7 +72,7 @@ pub async fn summaries(
     let Ok(upgrade) = upgrade else { return summary_list::summaries(State(app), Query(asked), headers).await };
     let (filter, after) = (asked.filter()?, asked.after()?);
     not_here("since", filter.changed_since.is_some())?;
-    Ok(follow(&app, upgrade, Wanted::Summaries(Box::new(filter)), after))
+    follow(&app, upgrade, Wanted::Summaries(Box::new(filter)), after).await
 }
 
 /// Parameters of the list that a feed has no use for are refused, as unknown ones are.
@@ -83,9 +83,19 @@ fn not_here(name: &str, said: bool) -> Result<(), ApiError> {
     }
 }
 
-fn follow(app: &Arc<App>, upgrade: WebSocketUpgrade, wanted: Wanted, after: Option<i64>) -> Response {
+async fn follow(
+    app: &Arc<App>,
+    upgrade: WebSocketUpgrade,
+    wanted: Wanted,
+    after: Option<i64>,
+) -> Result<Response, ApiError> {
+    // From now on means from before the answer: a reader who has it misses nothing.
+    let after = match after {
+        Some(after) => after,
+        None => app.readers.store.head().await?,
+    };
     let follower = Arc::clone(app);
-    open(app, upgrade, move |socket| follow_changes(follower, socket, wanted, after))
+    Ok(open(app, upgrade, move |socket| follow_changes(follower, socket, wanted, after)))
 }
 
 /// Becomes a WebSocket, unless too many are open.
@@ -191,28 +201,21 @@ async fn follow_uploads(
     }
 }
 
-async fn follow_changes(app: Arc<App>, mut socket: impl Duplex, wanted: Wanted, after: Option<i64>) {
+async fn follow_changes(app: Arc<App>, mut socket: impl Duplex, wanted: Wanted, mut after: i64) {
     let patience = app.rules.feed_patience;
     let mut pings = interval(PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut head = app.events.head();
-    let mut after = after;
     loop {
         head.mark_unchanged();
-        let read = match after {
-            None => app.readers.store.head().await.map(|head| (Vec::new(), head)),
-            Some(after) => app.readers.store.changes(after, PIECE).await,
-        };
-        let rows = match read {
-            Ok((rows, newest)) => {
-                after = rows.last().map(ChangeRow::number).or(after).or(Some(newest));
-                rows
-            }
+        let rows = match app.readers.store.changes(after, PIECE).await {
+            Ok((rows, _)) => rows,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "a feed could not be read");
                 return close(&mut socket, close_code::ERROR, "the changes could not be read".to_owned()).await;
             }
         };
+        after = rows.last().map_or(after, ChangeRow::number);
         for row in rows.iter().filter(|row| wanted.tells(row)) {
             let mut text = Vec::new();
             write_change(&mut text, row);

@@ -20,13 +20,14 @@ fn holds(ours: &Value, today: &Value, at: &str) {
         }
         Value::Array(items) => {
             let ours = ours.as_array().unwrap_or_else(|| panic!("{at} is no list"));
-            for item in items {
-                let named = |other: &&Value| match item["name"].as_str() {
-                    Some(name) => other["name"] == name,
-                    None => *other == item,
+            for (place, item) in items.iter().enumerate() {
+                // Parameters and references stand anywhere, shapes that are put together in their order.
+                let there = match (item["name"].as_str(), item.is_object() && item.get("$ref").is_none()) {
+                    (Some(name), _) => ours.iter().find(|other| other["name"] == name),
+                    (None, true) => ours.get(place),
+                    (None, false) => ours.iter().find(|other| *other == item),
                 };
-                let there = ours.iter().find(named).unwrap_or_else(|| panic!("{at} lacks {item}"));
-                holds(there, item, at);
+                holds(there.unwrap_or_else(|| panic!("{at} lacks {item}")), item, at);
             }
         }
         _ => assert_eq!(ours, today, "{at}"),
