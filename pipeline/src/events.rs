@@ -40,17 +40,22 @@ impl Events {
 
     /// Tells what was processed. Nobody listening is fine.
     pub fn announce(&self, processed: Processed) {
-        self.head.send_if_modified(|head| {
-            let newer = processed.head > *head;
-            *head = (*head).max(processed.head);
-            newer
-        });
+        self.note_head(processed.head);
         // An error means that nobody listens.
         drop(self.processed.send(Arc::new(processed)));
     }
 
     pub fn processed(&self) -> broadcast::Receiver<Arc<Processed>> {
         self.processed.subscribe()
+    }
+
+    /// Tells up to which change number the database is, so that those who wait hear of what other processes wrote.
+    pub fn note_head(&self, newest: i64) {
+        self.head.send_if_modified(|head| {
+            let newer = newest > *head;
+            *head = (*head).max(newest);
+            newer
+        });
     }
 
     /// Tells of an upload to CPAN that was not known before. Nobody listening is fine.

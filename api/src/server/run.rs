@@ -185,11 +185,12 @@ impl axum::serve::Listener for NoDelay {
     }
 }
 
-/// Looks once a second how much waits, so that the doors need not ask the database each time.
+/// Looks once a second how much waits and what is new, so that neither doors nor feeds need ask the database each time.
 async fn watch_waiting(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(freshness) = app.readers.store.freshness(app.readers.clock.now()).await {
             app.waiting.store(freshness.waiting, Ordering::Relaxed);
+            app.events.note_head(freshness.head);
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -30,9 +30,6 @@ pub type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 /// Changes read at a time.
 const PIECE: usize = 500;
 
-/// Time between two looks for what another process has written.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Time between two pings, which tell of a reader that has vanished.
 const PING: Duration = Duration::from_secs(30);
 
@@ -238,8 +235,8 @@ async fn idle(
     patience: Duration,
 ) -> Result<(), Gone> {
     tokio::select! {
-        // Another process may be the one who writes, so the wait has an end.
-        _ = timeout(LOOK, head.changed()) => Ok(()),
+        // What another process writes is noted there too. An error means that the server ends.
+        changed = head.changed() => changed.map_err(|_| Gone),
         said = socket.next() => match said {
             Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
             Some(Ok(_)) => Ok(()),
