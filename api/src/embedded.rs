@@ -12,6 +12,7 @@ use pipeline::events::Events;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::measures::Measures;
 use pipeline::process::Process;
+use pipeline::publish::{Artefacts, Pace};
 use pipeline::rebuild;
 use pipeline::store::{Scope, Store};
 use pipeline::tokens::{self, Issue};
@@ -68,6 +69,12 @@ pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex
             Ok(Some(Arc::new(index)))
         }
     }
+}
+
+/// Where whole-file artefacts are published.
+pub fn artefacts(settings: &Settings) -> Artefacts {
+    let pace = Pace { quiet: settings.publish.quiet, latest: settings.publish.latest };
+    Artefacts::new(settings.data.join("published"), pace)
 }
 
 /// The document index; one that cannot be read any more is begun anew, since a rebuild fills it.
@@ -128,6 +135,7 @@ pub async fn rebuild(settings: &Settings, clear: bool, told: impl FnMut(u64)) ->
         if let Some(index) = &index {
             index.clear().context("the document index could not be cleared")?;
         }
+        artefacts(settings).clear().context("the published files could not be removed")?;
     }
     let done = rebuild::rebuild(&process, 0, |progress| told(progress.reports))
         .await

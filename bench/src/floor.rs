@@ -107,9 +107,14 @@ pub async fn insert_rate(
 
 /// Seconds the `sqlite3` shell takes to write the rows of the change feed as JSON; `None` when there is no shell.
 pub fn shell_seconds(database: &Path) -> anyhow::Result<Option<f64>> {
+    shell_seconds_of(database, CHANGES)
+}
+
+/// The same, for the rows of any query.
+pub fn shell_seconds_of(database: &Path, query: &str) -> anyhow::Result<Option<f64>> {
     let began = Instant::now();
     let status =
-        Command::new("sqlite3").arg("-readonly").arg("-json").arg(database).arg(CHANGES).stdout(Stdio::null()).status();
+        Command::new("sqlite3").arg("-readonly").arg("-json").arg(database).arg(query).stdout(Stdio::null()).status();
     match status {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context("could not run sqlite3"),

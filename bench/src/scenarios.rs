@@ -15,6 +15,7 @@ mod changes;
 mod matrix;
 mod process;
 mod read;
+mod releases;
 mod search;
 mod visible;
 
@@ -33,18 +34,21 @@ pub enum Scenario {
     Matrix,
     /// Reading the whole change feed, beside the sqlite3 shell
     Changes,
+    /// The list of 400,000 releases, published and from the database, beside the sqlite3 shell
+    Releases,
     /// A mix of searches
     Search,
 }
 
 impl Scenario {
-    pub const ALL: [Scenario; 7] = [
+    pub const ALL: [Scenario; 8] = [
         Scenario::Accept,
         Scenario::Process,
         Scenario::Visible,
         Scenario::Read,
         Scenario::Matrix,
         Scenario::Changes,
+        Scenario::Releases,
         Scenario::Search,
     ];
 
@@ -56,6 +60,7 @@ impl Scenario {
             Scenario::Read => read::measure(options).await,
             Scenario::Matrix => matrix::measure(options).await,
             Scenario::Changes => changes::measure(options).await,
+            Scenario::Releases => releases::measure(options).await,
             Scenario::Search => search::measure(options).await,
         }
     }

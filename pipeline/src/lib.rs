@@ -8,7 +8,8 @@
 //! 4. [`process`] reads the extracts and, in one transaction, replaces the old ones, moves every count by the signed
 //!    difference and gives each changed row its change number.
 //! 5. [`catch_up`] puts the changed rows into the document [`index`]: searchable.
-//! 6. [`events`] tells those who wait in this process that something is new.
+//! 6. [`publish`] rewrites the whole-file artefacts, and [`events`] tells those who wait in this process that something
+//!    is new.
 //!
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
@@ -26,6 +27,7 @@ pub mod identify;
 pub mod index;
 pub mod measures;
 pub mod process;
+pub mod publish;
 pub mod queue;
 pub mod readers;
 pub mod rebuild;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
+use crate::contract::reporter;
 use crate::perl::LanguageVersion;
 use crate::platform;
 use crate::views::ResultView;
@@ -114,7 +115,7 @@ impl Listed {
             guid: &row.id,
             state: row.grade.as_str(),
             postdate: month(row.created_at),
-            tester: signed(&in_references(&row.tester), self.address.as_deref()),
+            tester: reporter(&row.tester, self.address.as_deref()),
             dist: &row.distribution,
             version: &row.version,
             platform: &row.architecture,
@@ -168,18 +169,6 @@ fn signed(name: &str, address: Option<&str>) -> String {
         Some(address) => format!("\"{name}\" <{address}>"),
         None => format!("\"{name}\""),
     }
-}
-
-/// Each character beyond ASCII as a decimal reference: `J&#246;rg` (contract §3.2).
-fn in_references(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character.is_ascii() {
-            true => text.push(character),
-            false => text.push_str(&format!("&#{};", u32::from(character))),
-        }
-    }
-    text
 }
 
 fn month(at: DateTime<Utc>) -> String {

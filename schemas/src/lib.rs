@@ -16,6 +16,7 @@
 //! | [`reason`] | why a report is not a pass: phase and code |
 //! | [`extract`] | all that is read out of one report, with its source |
 //! | [`query`] | the search language |
+//! | [`contract`] | rows as the CPAN Testers contract has them on the wire |
 //! | [`addresses`] | mail addresses in texts, kept from readers |
 //! | [`problem`] | faults, told to the sender (RFC 9457) |
 //! | [`views`] | what readers get |
@@ -23,6 +24,7 @@
 //! | [`withdrawal`] | reports taken back, and what is said of them |
 
 pub mod addresses;
+pub mod contract;
 pub mod distname;
 pub mod extract;
 pub mod feeds;

@@ -145,6 +145,23 @@ concern! {
         /// Memory for answers that were given lately. 0 keeps none.
         cache: Size = "64 MiB", "a size from 1 MiB to 64 GiB, or 0",
             if |size: &Size| size.0 == 0 || (Size::MIB..=64 * Size::GIB).contains(&size.0);
+        /// Most WebSocket feeds that are open at a time; a request for one more is answered 503.
+        feeds: usize = "1000", "0 to 100000 feeds", if |feeds: &usize| *feeds <= 100_000;
+        /// Longest time for the reader of a feed to take a frame. A slower one is sent away with the close code 1013.
+        feed_patience: Duration = "30s", "a duration from 100ms to 1h",
+            if |patience: &Duration| (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(patience);
+    }
+}
+
+concern! {
+    /// When whole-file artefacts are rewritten, such as the list of all releases.
+    pub struct Publishing in "publish.", table PUBLISH {
+        /// A file is rewritten once nothing in it has changed for so long.
+        quiet: Duration = "5s", "a duration from 100ms to 1h",
+            if |quiet: &Duration| (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(quiet);
+        /// A file is rewritten at the latest so long after the first change that is not in it.
+        latest: Duration = "1m", "a duration from 100ms to 24h",
+            if |latest: &Duration| (Duration::from_millis(100)..=Duration::from_secs(86_400)).contains(latest);
     }
 }
 
@@ -174,7 +191,7 @@ concern! {
 
 /// Every setting, in the order of the manual.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    [NODE, INTAKE, PRIVACY, READ, LOG, CLIENT].into_iter().flatten()
+    [NODE, INTAKE, PRIVACY, READ, PUBLISH, LOG, CLIENT].into_iter().flatten()
 }
 
 pub fn find(name: &str) -> Option<&'static Key> {

@@ -1,6 +1,7 @@
 //! The HTTP server: doors, readers, pages, operations.
 
 mod cache;
+mod contract;
 mod demo;
 mod intake;
 mod observe;
@@ -16,6 +17,7 @@ mod www;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use pipeline::accept::Acceptor;
@@ -23,9 +25,11 @@ use pipeline::events::Events;
 use pipeline::identify::Identify;
 use pipeline::index::DocumentIndex;
 use pipeline::measures::{Measures, gauge};
+use pipeline::publish::Artefacts;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use prometheus::{IntGauge, Registry};
+use tokio::sync::Semaphore;
 
 pub use intake::withdrawals::InvalidationOrder;
 pub use reading::status::StatusView;
@@ -44,6 +48,9 @@ pub struct App {
     pub index: Option<Arc<dyn DocumentIndex>>,
     pub gate: Gate,
     pub answers: Answers,
+    pub artefacts: Artefacts,
+    /// One permit for each WebSocket that may be open.
+    pub feeds: Arc<Semaphore>,
     pub rules: Rules,
     /// Reports waiting to be processed, as of a second ago.
     pub waiting: AtomicI64,
@@ -68,6 +75,8 @@ pub struct Rules {
     pub queue_limit: i64,
     /// Items on a page.
     pub page_limit: usize,
+    /// Longest time for the reader of a WebSocket to take a frame.
+    pub feed_patience: Duration,
     /// Where readers reach this server, when that is not where it listens.
     pub public_url: Option<String>,
 }

@@ -238,7 +238,9 @@ const OPERATIONS: &[Operation] = &[
         tag: "Lists",
         summary: "Counts of releases",
         description: "A page as JSON; the whole list, streamed, with `Accept: application/x-ndjson`. `since` selects \
-                      by the time of change.",
+                      by the time of change. Asked for as a \
+                      WebSocket, it sends a text frame for each summary that changes, as in `/v4/changes`, from the change \
+                      number `after` on, or from now; the filters hold there too.",
         parameters: &["language", "by_distribution", "by_version", "by_author", "maturity", "since", "cursor", "limit"],
         answer: ("200", "application/json", "Page_SummaryView"),
         problems: &["400"],
@@ -250,7 +252,10 @@ const OPERATIONS: &[Operation] = &[
         tag: "Lists",
         summary: "Processed reports as rows, newest first",
         description: "A page as JSON; the whole list, streamed, with `Accept: application/x-ndjson`. `since` selects \
-                      by the time of receipt, `changed_since` by the time of change.",
+                      by the time of receipt, `changed_since` by the time of change. Asked for as a \
+                      WebSocket, it sends a text frame for each result that changes, as in `/v4/changes`, from the change \
+                      number `after` on, or from now; the filters hold there too, \
+                      but for removals, which are told to all.",
         parameters: &[
             "language",
             "by_distribution",

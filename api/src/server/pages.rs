@@ -44,6 +44,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/status", get(operations))
         .route("/status/{id}", get(receipt))
         .route("/docs", get(docs))
+        .route("/docs/", get(docs))
         .route("/docs/search", get(search_help))
         .route("/static/{name}", get(asset))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
@@ -318,8 +319,16 @@ fn check_index(index: &dyn DocumentIndex) -> (CheckRow, Option<i64>) {
     }
 }
 
-async fn docs(State(app): State<Arc<App>>) -> Response {
-    shown(StatusCode::OK, pages::api_reference(&site(&app), super::openapi::value()))
+/// Which document the page shows, by its path: `/v1` or `/v3`, as the CPAN Testers site links them.
+#[derive(Debug, Default, Deserialize)]
+struct Document {
+    url: Option<String>,
+}
+
+async fn docs(State(app): State<Arc<App>>, Query(document): Query<Document>) -> Response {
+    let contract = document.url.as_deref().and_then(super::contract::swagger::as_openapi);
+    let page = pages::api_reference(&site(&app), contract.as_ref().unwrap_or(super::openapi::value()));
+    shown(StatusCode::OK, page)
 }
 
 async fn search_help(State(app): State<Arc<App>>) -> Response {

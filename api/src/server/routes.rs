@@ -15,10 +15,11 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use super::App;
 use super::cache::named_by_content;
+use super::contract::{self, sockets, swagger};
 use super::intake::{metabase, v3, v4, withdrawals};
 use super::observe::observe;
 use super::problems::ApiError;
-use super::reading::{changes, matrix, receipts, releases, reports, results, search, status, summaries};
+use super::reading::{changes, matrix, receipts, releases, reports, search, status};
 use super::{openapi, pages, testers, tokens, www};
 
 /// The whole server as one service.
@@ -36,10 +37,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v4/reports/{id}/restore", post(withdrawals::restore))
         .route("/v4/invalidations", post(withdrawals::withdraw_many))
         .route("/v3/report", post(v3::submit))
+        .merge(contract::doors())
         .nest("/api/v1", legacy.clone())
         .nest("/beta", legacy)
         .merge(
             reading()
+                .merge(contract::routes())
                 .merge(pages::routes())
                 .merge(www::routes())
                 .layer(axum::middleware::from_fn(named_by_content))
@@ -74,8 +77,8 @@ fn reading() -> Router<Arc<App>> {
         .route("/v4/testers/{id}", get(releases::tester))
         .route("/v4/matrix/{distribution}", get(matrix::of_distribution))
         .route("/v4/matrix/{distribution}/{version}", get(matrix::of_release))
-        .route("/v4/summaries", get(summaries::summaries))
-        .route("/v4/results", get(results::results))
+        .route("/v4/summaries", get(sockets::summaries))
+        .route("/v4/results", get(sockets::results))
         .route("/v4/changes", get(changes::changes))
         .route("/v4/search", get(search::search))
         .route("/v4/status", get(status::status))
@@ -91,6 +94,11 @@ async fn nowhere(State(app): State<Arc<App>>, request: Request<Body>) -> Respons
 /// Something lives here, but not for this method.
 async fn not_so(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (method, path) = (request.method(), request.uri().path());
+    if method == Method::OPTIONS
+        && let Some(operations) = swagger::operations_at(path)
+    {
+        return operations;
+    }
     // A browser asks first whether a script of another origin may; the headers that all answers have say yes.
     if method == Method::OPTIONS && (path.starts_with("/v4") || path.starts_with("/v3")) {
         return StatusCode::NO_CONTENT.into_response();

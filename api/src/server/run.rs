@@ -12,10 +12,12 @@ use pipeline::identify::Identify;
 use pipeline::index::DocumentIndex;
 use pipeline::measures::Measures;
 use pipeline::process::Process;
+use pipeline::publish::Publish;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use pipeline::worker::Worker;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -71,6 +73,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
             name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
         };
         worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
+        tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
         let app = Arc::new(app(&settings, process, index, gate));
@@ -109,6 +112,8 @@ fn app(settings: &Settings, process: Process, index: Option<Arc<dyn DocumentInde
         acceptor: Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), intake.group_limit),
         identify: Identify::new(store, clock.clone()),
         answers: Answers::start(settings.read.cache.bytes(), &events),
+        artefacts: embedded::artefacts(settings),
+        feeds: Arc::new(Semaphore::new(settings.read.feeds)),
         index,
         gate,
         rules: Rules {
@@ -118,6 +123,7 @@ fn app(settings: &Settings, process: Process, index: Option<Arc<dyn DocumentInde
             body_limit: size(intake.body_limit.bytes()),
             queue_limit: i64::try_from(intake.queue_limit).unwrap_or(i64::MAX),
             page_limit: settings.read.page_limit,
+            feed_patience: settings.read.feed_patience,
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),
         },
         waiting: AtomicI64::new(0),
@@ -179,11 +185,12 @@ impl axum::serve::Listener for NoDelay {
     }
 }
 
-/// Looks once a second how much waits, so that the doors need not ask the database each time.
+/// Looks once a second how much waits and what is new, so that neither doors nor feeds need ask the database each time.
 async fn watch_waiting(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(freshness) = app.readers.store.freshness(app.readers.clock.now()).await {
             app.waiting.store(freshness.waiting, Ordering::Relaxed);
+            app.events.note_head(freshness.head);
         }
         tokio::select! {
             () = stop.cancelled() => {}

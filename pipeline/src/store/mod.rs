@@ -13,6 +13,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 mod bulk;
 mod changes;
+mod contract_lists;
 mod extracts;
 mod freshness;
 mod groups;
@@ -24,9 +25,11 @@ mod reports;
 mod results;
 mod testers;
 mod tokens;
+mod upload_lists;
 mod withdrawals;
 
 pub use changes::{ChangeRow, ResultChange};
+pub use contract_lists::{FoundReport, ReleaseFilter, ReportFilter, Snapshot, Strand};
 pub use extracts::{Counted, NewExtract, OldExtract};
 pub use groups::{Attempt, GroupNumber};
 pub use listed::ListedRow;
@@ -36,6 +39,7 @@ pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
+pub use upload_lists::UploadFilter;
 pub use withdrawals::{Selected, Selection, Withdrawal};
 
 /// A database, opened.

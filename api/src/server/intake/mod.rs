@@ -16,7 +16,7 @@ use super::problems::ApiError;
 const LATER: u32 = 10;
 
 /// Whether another report may be taken in.
-fn ready(app: &App) -> Result<(), ApiError> {
+pub fn ready(app: &App) -> Result<(), ApiError> {
     let waiting = app.waiting.load(Ordering::Relaxed);
     if waiting > app.rules.queue_limit {
         let detail = format!("{waiting} reports are waiting to be processed; please send this again later");

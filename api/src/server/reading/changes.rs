@@ -136,7 +136,7 @@ fn piece(rows: &[ChangeRow]) -> Bytes {
 }
 
 /// One change as JSON. A result's document is JSON already, its id first.
-fn write_change(out: &mut Vec<u8>, row: &ChangeRow) {
+pub fn write_change(out: &mut Vec<u8>, row: &ChangeRow) {
     use std::io::Write as _;
     let written = match row {
         ChangeRow::Result { number, removed, document } => {

@@ -27,12 +27,14 @@ pub struct Asked {
     author: Option<String>,
     maturity: Option<String>,
     since: Option<String>,
+    // A feed calls it by the other name.
+    #[serde(alias = "after")]
     cursor: Option<String>,
     limit: Option<String>,
 }
 
 impl Asked {
-    fn filter(&self) -> Result<SummaryFilter, ApiError> {
+    pub fn filter(&self) -> Result<SummaryFilter, ApiError> {
         let developer = match self.maturity.as_deref() {
             None => None,
             Some("stable") => Some(false),
@@ -48,6 +50,11 @@ impl Asked {
             changed_since: moment("since", self.since.as_deref())?,
         })
     }
+
+    pub fn after(&self) -> Result<Option<i64>, ApiError> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        cursor.parse().map(Some).map_err(|_| ApiError::parameter("cursor", "expected the `next` of an earlier page"))
+    }
 }
 
 pub async fn summaries(
@@ -56,12 +63,7 @@ pub async fn summaries(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let filter = asked.filter()?;
-    let after = match &asked.cursor {
-        None => 0,
-        Some(cursor) => {
-            cursor.parse().map_err(|_| ApiError::parameter("cursor", "expected the `next` of an earlier page"))?
-        }
-    };
+    let after = asked.after()?.unwrap_or_default();
     if wants_lines(&headers) {
         return Ok(lines(app, filter, after));
     }

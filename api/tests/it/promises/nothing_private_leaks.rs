@@ -94,6 +94,14 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
         "/matrix/Hide-Seek",
         "/docs",
         "/docs/search",
+        "/docs/?url=/v3",
+        "/v1",
+        "/v3",
+        "/v1/release/author/PREACTION",
+        "/v3/release?precache=1",
+        "/v3/summary/Hide-Seek",
+        "/v3/summary?osname=linux",
+        "/v3/upload",
         "/metrics",
         "/healthz",
         "/readyz",
@@ -122,6 +130,7 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
         for part in ["", "/text", "/raw", "/receipt"] {
             waiting.push_back(format!("/v4/reports/{id}{part}"));
         }
+        waiting.extend([format!("/v1/report/{id}"), format!("/v3/report/{id}")]);
         waiting.extend([
             format!("/report/{id}"),
             format!("/cpan/report/{id}?raw=1"),

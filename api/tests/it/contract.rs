@@ -1,0 +1,16 @@
+//! The routes of the CPAN Testers contract, by the points of its conformance list (contract §10).
+
+mod data;
+mod feeds;
+mod oracle;
+mod point_07_release_list;
+mod point_08_errors;
+mod point_09_summary;
+mod point_10_show_rows_and_single_reports;
+mod point_11_the_tail_log;
+mod point_12_reports_metadata;
+mod point_13_swagger;
+mod point_14_late_reports;
+mod point_15_collector;
+mod published;
+mod uploads;
