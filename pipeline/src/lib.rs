@@ -22,6 +22,7 @@ pub mod catch_up;
 pub mod clock;
 pub mod difference;
 pub mod events;
+pub mod fsck;
 pub mod identify;
 pub mod index;
 pub mod measures;

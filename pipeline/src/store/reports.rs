@@ -116,15 +116,6 @@ impl Store {
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(numbers(groups)).fetch_all(&self.readers).await?)
     }
 
-    /// Processed reports after `number`, to be read again.
-    pub async fn reports_after(&self, number: i64, limit: i64) -> Result<Vec<Stored>> {
-        let sql = format!(
-            "{STORED} WHERE reports.number > $1 AND reports.state IN ('processed', 'rejected') \
-             ORDER BY reports.number LIMIT $2"
-        );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(number).bind(limit).fetch_all(&self.readers).await?)
-    }
-
     /// Reports by number with their bytes, in no order.
     pub async fn reports_by_number(&self, numbers: &[i64]) -> Result<Vec<Stored>> {
         let sql = format!("{STORED} WHERE reports.number IN (SELECT value FROM json_each($1))");
@@ -132,7 +123,7 @@ impl Store {
     }
 }
 
-const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \
+pub(super) const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \
                       group_number, state, reason, testers.id AS tester_id, testers.name AS tester_name, \
                       dictionary, size, body \
                       FROM reports JOIN bodies ON bodies.number = reports.number \
