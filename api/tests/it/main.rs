@@ -19,4 +19,5 @@ mod scriptalicious;
 mod server;
 mod submissions;
 mod tokens;
+mod upkeep;
 mod v3_door;

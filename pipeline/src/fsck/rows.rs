@@ -1,5 +1,7 @@
 //! Rows against what the extractor reads out of the stored bytes: of every report, or of a sample.
 
+use std::collections::HashSet;
+
 use schemas::views::State;
 
 use super::{Found, Told};
@@ -98,6 +100,8 @@ fn told_change(change: &Change) -> String {
 /// Goes through the reports whose state contradicts their row, and then through all or a sample.
 struct Walk {
     contradicted: Vec<i64>,
+    /// The same, done first and so left out of the sample.
+    known: HashSet<i64>,
     last: i64,
     step: i64,
     rest: i64,
@@ -112,7 +116,8 @@ impl Walk {
         // Another sample at another time of the day, but the same one when it is looked at again after mending.
         let rest = (process.clock.now().timestamp() / 3600) % step;
         let total = u64::try_from(reports / step).unwrap_or_default() + super::many(contradicted.len());
-        Ok(Walk { contradicted, last: 0, step, rest, total })
+        let known = contradicted.iter().copied().collect();
+        Ok(Walk { contradicted, known, last: 0, step, rest, total })
     }
 
     /// The next reports, read. `None` at the end.
@@ -123,9 +128,10 @@ impl Walk {
                 self.contradicted.drain(..few).collect()
             }
             true => {
-                let numbers = process.store.sampled(self.last, self.step, self.rest, BATCH).await?;
+                let mut numbers = process.store.sampled(self.last, self.step, self.rest, BATCH).await?;
                 let Some(last) = numbers.last() else { return Ok(None) };
                 self.last = *last;
+                numbers.retain(|number| !self.known.contains(number));
                 numbers
             }
         };
