@@ -12,7 +12,7 @@
 //!
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
-//! [`rebuild`] runs steps 4 and 5 again over what is stored. No step calls another: they meet through a stored row or
+//! [`rebuild`] runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. No step calls another: they meet through a stored row or
 //! a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
 //! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
 

@@ -139,9 +139,7 @@ pub async fn fsck(
     // Held to the end, so that the index is nobody else's while it is mended.
     let held = if wanted.repair { hold(settings).ok() } else { None };
     let index = match &settings.index {
-        Index::Directory(directory) => {
-            Some(IndexPlace { directory: directory.clone(), writable: held.is_some() })
-        }
+        Index::Directory(directory) => Some(IndexPlace { directory: directory.clone(), writable: held.is_some() }),
         Index::None => None,
     };
     let process = process(store).await?;

@@ -36,7 +36,8 @@ async fn quiet_reports(server: &Server, count: usize) {
 fn told(server: &Server, arguments: &[&str]) -> (i32, Value) {
     let output = server.command(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {errors}"));
+    let told =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {errors}"));
     (output.status.code().unwrap(), told)
 }
 

@@ -23,12 +23,7 @@ struct Differences {
     surplus: Vec<i64>,
 }
 
-pub(super) async fn look(
-    store: &Store,
-    order: &Order,
-    found: &mut Found,
-    told: Told<'_>,
-) -> Result<(), CheckError> {
+pub(super) async fn look(store: &Store, order: &Order, found: &mut Found, told: Told<'_>) -> Result<(), CheckError> {
     let Some(place) = &order.index else { return Ok(()) };
     let contents = match contents(place.directory.clone()).await {
         Ok(contents) => contents,

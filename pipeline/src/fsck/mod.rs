@@ -187,6 +187,9 @@ enum CheckError {
 /// Faults told one by one; more are only counted.
 const EXAMPLES: usize = 10;
 
+/// Characters of a detail: a row that is wrong as a whole would be told as a whole.
+const LONGEST: usize = 500;
+
 /// Makes the checks that are ordered. `told` hears how each goes.
 pub async fn fsck(process: &Process, order: &Order, mut told: impl FnMut(Progress) + Send) -> Report {
     let begun = Instant::now();
@@ -301,7 +304,12 @@ impl Found {
 
     fn add(&mut self, about: impl Into<String>, detail: impl Into<String>) {
         if self.curious() {
-            self.examples.push(Fault { about: about.into(), detail: detail.into() });
+            let mut detail = detail.into();
+            if let Some((end, _)) = detail.char_indices().nth(LONGEST) {
+                detail.truncate(end);
+                detail.push('…');
+            }
+            self.examples.push(Fault { about: about.into(), detail });
         }
         self.faults += 1;
     }

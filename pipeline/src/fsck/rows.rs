@@ -15,12 +15,7 @@ const SAMPLE: i64 = 2000;
 /// Reports read at a time.
 const BATCH: i64 = 256;
 
-pub(super) async fn look(
-    process: &Process,
-    deep: bool,
-    found: &mut Found,
-    told: Told<'_>,
-) -> Result<(), StoreError> {
+pub(super) async fn look(process: &Process, deep: bool, found: &mut Found, told: Told<'_>) -> Result<(), StoreError> {
     let mut older = 0_u64;
     let mut walk = Walk::begin(process, deep).await?;
     while let Some(readings) = walk.next(process).await? {

@@ -141,13 +141,7 @@ mod tests {
         let changes = changed_fields(old, new);
         let told: Vec<(&str, String)> =
             changes.iter().map(|change| (change.field.as_str(), format!("{}→{}", change.old, change.new))).collect();
-        assert_eq!(
-            told,
-            [
-                ("reason.code", r#""a"→"b""#.to_owned()),
-                ("suite.files", "null→3".to_owned()),
-            ]
-        );
+        assert_eq!(told, [("reason.code", r#""a"→"b""#.to_owned()), ("suite.files", "null→3".to_owned()),]);
     }
 
     #[test]

@@ -119,10 +119,7 @@ impl Store {
         .await?;
         snapshot.rollback().await?;
         let mut rows: HashMap<i64, KnownRow> = rows.into_iter().map(|row| (row.old.counted.number, row)).collect();
-        Ok(stored
-            .into_iter()
-            .map(|stored| StoredRow { row: rows.remove(&stored.report.number), stored })
-            .collect())
+        Ok(stored.into_iter().map(|stored| StoredRow { row: rows.remove(&stored.report.number), stored }).collect())
     }
 }
 

@@ -84,7 +84,11 @@ const DERIVED: [(Check, &str, u64); 18] = [
     (Check::Rows, "UPDATE reports SET state = 'processed' WHERE state = 'rejected'", 1),
     (Check::Changes, "UPDATE counters SET value = 3", 9),
     (Check::Changes, "UPDATE releases SET change_number = 0 WHERE number = 1", 1),
-    (Check::Changes, "UPDATE releases SET change_number = (SELECT max(change_number) FROM extracts) WHERE number = 1", 2),
+    (
+        Check::Changes,
+        "UPDATE releases SET change_number = (SELECT max(change_number) FROM extracts) WHERE number = 1",
+        2,
+    ),
 ];
 
 #[tokio::test]
@@ -174,7 +178,10 @@ async fn rows_without_reports_go_and_bytes_without_reports_stay() {
     for counts in [Check::Summaries, Check::Matrix, Check::Testers, Check::Sums, Check::Changes] {
         assert_eq!(one(&stack, counts, false).await.faults, 0, "{counts}");
     }
-    assert_eq!(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM bodies WHERE number = 4").fetch_one(&raw).await.unwrap(), 1);
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM bodies WHERE number = 4").fetch_one(&raw).await.unwrap(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -276,7 +283,8 @@ async fn documents_that_are_missing_or_too_many_are_put_right() {
         let found = check(&stack, &order).await.checks.remove(0);
         let told: Vec<&str> = found.examples.iter().map(|fault| fault.about.as_str()).collect();
         assert_eq!(told, [format!("report {}", id(1)), format!("report {}", id(2))]);
-        let locked = Order { repair: true, index: Some(IndexPlace { writable: false, ..place.clone() }), ..order.clone() };
+        let locked =
+            Order { repair: true, index: Some(IndexPlace { writable: false, ..place.clone() }), ..order.clone() };
         let left = check(&stack, &locked).await.checks.remove(0);
         assert_eq!((left.faults, left.repaired), (2, 0), "it belongs to another process");
         assert!(left.notes[0].contains("server"), "{left:?}");

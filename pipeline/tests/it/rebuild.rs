@@ -69,12 +69,10 @@ async fn the_feed_shows_exactly_the_rows_that_came_out_otherwise_and_their_relea
     let before = documents(&raw).await;
     sqlx::query("UPDATE extracts SET extractor = 0").execute(&raw).await.unwrap();
     // Rows 1 and 7 are on Foo 1.0 and 1.1, row 3 on Acme 1.0.
-    sqlx::query(
-        "UPDATE extracts SET document = replace(document, '\"6.1\"', '\"5.0\"') WHERE number IN (1, 3, 7)",
-    )
-    .execute(&raw)
-    .await
-    .unwrap();
+    sqlx::query("UPDATE extracts SET document = replace(document, '\"6.1\"', '\"5.0\"') WHERE number IN (1, 3, 7)")
+        .execute(&raw)
+        .await
+        .unwrap();
     let head = stack.store().head().await.unwrap();
 
     let done = run(&stack, &Order::default(), read).await;
@@ -87,7 +85,9 @@ async fn the_feed_shows_exactly_the_rows_that_came_out_otherwise_and_their_relea
             ChangeRow::Result { document, removed: false, .. } => {
                 serde_json::from_str::<Value>(document).unwrap()["id"].as_str().unwrap().to_owned()
             }
-            ChangeRow::Summary { removed: false, summary, .. } => format!("{} {}", summary.distribution, summary.version),
+            ChangeRow::Summary { removed: false, summary, .. } => {
+                format!("{} {}", summary.distribution, summary.version)
+            }
             removed => panic!("{removed:?}"),
         })
         .collect();
@@ -137,8 +137,13 @@ async fn what_was_cut_short_goes_on_where_it_was() {
     let wrong = "SELECT count(*) FROM extracts WHERE os = 'plan9'";
     assert_eq!(sqlx::query_scalar::<_, i64>(wrong).fetch_one(&raw).await.unwrap(), 344);
 
-    let other = Order { selection: Selection { distribution: Some("Foo".into()), ..Selection::default() }, ..Order::default() };
-    assert_eq!(rebuild::unfinished(&stack.process, &other).await.unwrap(), None, "another selection is another rebuild");
+    let other =
+        Order { selection: Selection { distribution: Some("Foo".into()), ..Selection::default() }, ..Order::default() };
+    assert_eq!(
+        rebuild::unfinished(&stack.process, &other).await.unwrap(),
+        None,
+        "another selection is another rebuild"
+    );
     let anew = Order { restart: true, ..Order::default() };
     assert_eq!(rebuild::unfinished(&stack.process, &anew).await.unwrap(), None);
     let clear = Order { clear: true, ..Order::default() };
