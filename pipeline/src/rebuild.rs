@@ -239,7 +239,9 @@ async fn settle(tx: &mut Tx, readings: &[Reading]) -> Result<(), StoreError> {
         let report = &stored.report;
         match row {
             Ok(_) if report.state == State::Rejected => readable.push(report.number),
-            Err(reason) if report.reason.as_ref() != Some(reason) => rejected.push((report.number, reason.clone())),
+            Err(reason) if report.state != State::Rejected || report.reason.as_ref() != Some(reason) => {
+                rejected.push((report.number, reason.clone()));
+            }
             _ => {}
         }
     }

@@ -82,7 +82,8 @@ const DERIVED: [(Check, &str, u64); 18] = [
     (Check::Rows, "UPDATE extracts SET removed = TRUE WHERE number = 5", 1),
     (Check::Rows, "UPDATE reports SET state = 'rejected', reason = 'spite' WHERE number = 6", 1),
     (Check::Rows, "UPDATE reports SET state = 'processed' WHERE state = 'rejected'", 1),
-    (Check::Changes, "UPDATE counters SET value = 3", 9),
+    // Eight rows and three releases have numbers, and only the second row's is no greater.
+    (Check::Changes, "UPDATE counters SET value = 3", 10),
     (Check::Changes, "UPDATE releases SET change_number = 0 WHERE number = 1", 1),
     (
         Check::Changes,
