@@ -13,13 +13,16 @@ use crate::config::{self, Server, Settings, Sources};
 mod changes;
 mod check;
 mod exit;
+mod fsck;
 mod import;
 mod lists;
 mod metabase;
 mod parcel;
 mod patience;
 mod printing;
+mod progress;
 mod reading;
+mod rebuild;
 mod secret;
 mod serving;
 mod shown;
@@ -95,8 +98,10 @@ enum Command {
     Worker(Local),
     /// Bring the database to this version's shape
     Migrate(serving::Migrate),
-    /// Derive everything again from the stored reports
-    Rebuild(serving::Rebuild),
+    /// Read stored reports again, and bring up to date what is derived from them
+    Rebuild(rebuild::Rebuild),
+    /// Check what is stored against itself, and mend what can be derived
+    Fsck(fsck::Fsck),
     /// Show the settings in force with their origins, and test each part
     Check(check::Check),
     /// Issue, list, rotate and revoke bearer tokens
@@ -206,7 +211,8 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::Api(api) => serving::api(api, said).await.map(|()| done),
         Command::Worker(local) => serving::worker(local, said).await.map(|()| done),
         Command::Migrate(migrate) => serving::migrate(migrate, said).await.map(|()| done),
-        Command::Rebuild(rebuild) => serving::rebuild(rebuild, said).await.map(|()| done),
+        Command::Rebuild(rebuild) => rebuild::rebuild(rebuild, said).await,
+        Command::Fsck(fsck) => fsck::fsck(fsck, said).await,
         Command::Check(check) => check::check(check, said).await,
         Command::Token(token) => token::token(token, said).await.map(|()| done),
         Command::ForgetSecret(order) => secret::forget_secret(order, said).await.map(|()| done),

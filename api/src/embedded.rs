@@ -1,25 +1,24 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
+mod upkeep;
+
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use pipeline::catch_up::CatchUp;
 use pipeline::clock::Clock;
-use pipeline::events::Events;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
-use pipeline::measures::Measures;
-use pipeline::process::Process;
 use pipeline::publish::{Artefacts, Pace};
-use pipeline::rebuild;
 use pipeline::store::{Scope, Store};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
 
 use crate::config::{Database, Index, Settings};
+
+pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Holds the data directory for one process; it is let go when this is dropped, or the process is gone.
 pub struct Hold {
@@ -114,38 +113,6 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
 async fn listed(store: &Store) -> anyhow::Result<Vec<Migration>> {
     let steps = store.migrations().await.context("the migrations cannot be listed")?;
     Ok(steps.into_iter().map(|(version, name, applied_at)| Migration { version, name, applied_at }).collect())
-}
-
-/// Reads every stored report again; `clear` throws away what is derived first, the index included. Returns how many
-/// reports were read, and how many changes that made. `told` hears of the progress.
-pub async fn rebuild(settings: &Settings, clear: bool, told: impl FnMut(u64)) -> anyhow::Result<(u64, i64)> {
-    let mut told = told;
-    prepare(settings)?;
-    let _hold = hold(settings)?;
-    let store = open(settings).await?;
-    let process = Process {
-        events: Events::new(store.head().await.context("the database cannot be read")?),
-        store,
-        clock: Clock::System,
-        measures: Measures::new(),
-    };
-    let index = mended_index(settings)?;
-    if clear {
-        rebuild::clear(&process).await.context("what is derived could not be cleared")?;
-        if let Some(index) = &index {
-            index.clear().context("the document index could not be cleared")?;
-        }
-        artefacts(settings).clear().context("the published files could not be removed")?;
-    }
-    let done = rebuild::rebuild(&process, 0, |progress| told(progress.reports))
-        .await
-        .context("the reports could not be read again")?;
-    if let Some(index) = index {
-        let catch_up = CatchUp::new(process.clone(), index);
-        while catch_up.step().await.context("the document index could not be filled")? > 0 {}
-    }
-    process.store.close().await;
-    Ok((done.reports, done.changed))
 }
 
 /// What a new token is to allow.

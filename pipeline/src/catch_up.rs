@@ -122,7 +122,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.expect("an index does not panic")
 }
 
-fn documents(rows: &[ResultChange], stored: Vec<Stored>) -> Vec<Document> {
+pub(crate) fn documents(rows: &[ResultChange], stored: Vec<Stored>) -> Vec<Document> {
     let mut by_number: std::collections::HashMap<i64, Stored> =
         stored.into_iter().map(|one| (one.report.number, one)).collect();
     rows.iter().filter_map(|row| document(row, by_number.remove(&row.number)?)).collect()

@@ -219,13 +219,13 @@ async fn still_waiting(
 }
 
 /// A report, and the row it becomes or the reason why it is none.
-pub(crate) struct Reading {
+pub struct Reading {
     pub stored: Stored,
     pub row: Result<Extract, String>,
 }
 
 /// Reads one stored report. Pure but for the bytes it is given.
-pub(crate) fn read(stored: Stored) -> Reading {
+pub fn read(stored: Stored) -> Reading {
     let row = catch_unwind(AssertUnwindSafe(|| {
         let bytes = bodies::unpack(&stored.body).map_err(|error| chain(&error))?;
         let reporter = Reporter { name: Some(stored.tester_name.clone()), email: String::new() };
@@ -377,7 +377,7 @@ fn new_extract(stored: &Stored, extract: Extract, release: crate::store::Release
     NewExtract { counted, extractor: EXTRACTOR, received_at: stored.report.received_at, document, removed: false }
 }
 
-fn result_view(stored: &Stored, mut extract: Extract) -> ResultView {
+pub(crate) fn result_view(stored: &Stored, mut extract: Extract) -> ResultView {
     if let Some(detail) = extract.reason.as_mut().and_then(|reason| reason.detail.as_mut()) {
         addresses::hide(detail);
     }

@@ -11,7 +11,7 @@ use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
 
 use crate::process::{Process, bury};
 use crate::queue::ProcessGroup;
-use crate::store::{Selection, StoreError, Withdrawal};
+use crate::store::{StoreError, Withdrawal, WithdrawalSelection};
 
 /// What is asked for, by whom and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +89,7 @@ pub async fn withdraw(process: &Process, numbers: &[i64], order: &Order) -> Resu
 /// batches with rests between.
 pub async fn withdraw_selected(
     process: &Process,
-    selection: &Selection,
+    selection: &WithdrawalSelection,
     order: &Order,
     limit: i64,
 ) -> Result<Tally, StoreError> {
@@ -98,7 +98,7 @@ pub async fn withdraw_selected(
     let mut left = limit;
     while left > 0 {
         let batch = left.min(BATCH);
-        let found = process.store.selected_after(selection, order.kind, order.body, last, batch).await?;
+        let found = process.store.withdrawable_after(selection, order.kind, order.body, last, batch).await?;
         let numbers: Vec<i64> = found.iter().map(|(number, _)| *number).collect();
         let Some(newest) = numbers.last() else { break };
         last = *newest;

@@ -1,10 +1,8 @@
-//! Commands that run assay or work on its stored state: serve, api, worker, migrate, rebuild.
+//! Commands that run assay or work on its stored state: serve, api, worker, migrate.
 
 use anyhow::Context;
 use chrono::SecondsFormat;
 use clap::Args;
-use indicatif::ProgressBar;
-use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Log, LogFormat, Settings};
@@ -59,20 +57,6 @@ pub struct Migrate {
     shape: Shape,
 }
 
-#[derive(Args, Debug)]
-#[command(after_help = "Run it while no server or worker works on the same data directory. Without --clear, only
-what comes out otherwise is replaced, and readers of the change feed see it as
-changes; with it, mirrors of the feed have to begin anew.")]
-pub struct Rebuild {
-    #[command(flatten)]
-    local: Local,
-    /// Throw away first what is derived: rows, counts, the index
-    #[arg(long)]
-    clear: bool,
-    #[command(flatten)]
-    shape: Shape,
-}
-
 pub async fn serve(Serve { listening, demo }: Serve, said: Said) -> anyhow::Result<()> {
     run(listening.settings(said)?, Role::Everything, demo).await
 }
@@ -105,23 +89,6 @@ pub async fn migrate(Migrate { local, status, shape }: Migrate, said: Said) -> a
     table.print()
 }
 
-pub async fn rebuild(Rebuild { local, clear, shape }: Rebuild, said: Said) -> anyhow::Result<()> {
-    let settings = local.settings(said)?;
-    begin_logging(&settings.log)?;
-    // Draws nothing where stderr is no terminal.
-    let spinner = ProgressBar::new_spinner();
-    let (reports, changes) = embedded::rebuild(&settings, clear, |reports| {
-        spinner.set_position(reports);
-        spinner.set_message(format!("{reports} reports read again, {:.0}/s", spinner.per_sec()));
-    })
-    .await?;
-    spinner.finish_and_clear();
-    match shape.json {
-        true => printing::json(json!({"reports": reports, "changes": changes}).to_string().as_bytes()),
-        false => printing::line(&format!("{reports} reports read again, {changes} changes")),
-    }
-}
-
 async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
     begin_logging(&settings.log)?;
     server::run(settings, role, demo).await
@@ -135,7 +102,7 @@ impl Listening {
     }
 }
 
-fn begin_logging(log: &Log) -> anyhow::Result<()> {
+pub(super) fn begin_logging(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level).with_context(|| format!("log.level: {:?}", log.level))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {

@@ -23,5 +23,6 @@ mod scriptalicious;
 mod server;
 mod submissions;
 mod tokens;
+mod upkeep;
 mod v3_door;
 mod withdrawals;

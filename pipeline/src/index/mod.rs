@@ -25,7 +25,7 @@ use schemas::reason::{Code, Phase};
 use serde::Serialize;
 
 pub use conformance::conformance;
-pub use embedded::Tantivy;
+pub use embedded::{Contents, Tantivy};
 pub use fake::Fake;
 
 /// Hits that can be reached by offset and limit together. Further back, a query should be narrowed.

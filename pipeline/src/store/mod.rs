@@ -16,10 +16,12 @@ mod changes;
 mod contract_lists;
 mod extracts;
 mod freshness;
+mod fsck;
 mod groups;
 mod jobs;
 mod listed;
 mod matrix;
+mod rebuilds;
 mod releases;
 mod reports;
 mod results;
@@ -31,16 +33,18 @@ mod withdrawals;
 pub use changes::{ChangeRow, ResultChange};
 pub use contract_lists::{FoundReport, ReleaseFilter, ReportFilter, Snapshot, Strand};
 pub use extracts::{Counted, NewExtract, OldExtract};
+pub use fsck::{Counting, DigestedBody, Oddity, RowMark, Span, WaitingJob};
 pub use groups::{Attempt, GroupNumber};
 pub use listed::ListedRow;
 pub use matrix::{Axis, CellDelta};
+pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 pub use upload_lists::UploadFilter;
-pub use withdrawals::{Selected, Selection, Withdrawal};
+pub use withdrawals::{Selected, Withdrawal, WithdrawalSelection};
 
 /// A database, opened.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::bulk::Bulk;
 use super::groups::GroupNumber;
+use super::rebuilds::STANDING;
 use super::testers::TesterNumber;
 use super::{Result, Store, StoreError, Tx};
 
@@ -116,16 +117,6 @@ impl Store {
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(numbers(groups)).fetch_all(&self.readers).await?)
     }
 
-    /// Processed reports after `number`, to be read again; withdrawn ones have nothing to be read for.
-    pub async fn reports_after(&self, number: i64, limit: i64) -> Result<Vec<Stored>> {
-        let sql = format!(
-            "{STORED} WHERE reports.number > $1 AND reports.state IN ('processed', 'rejected') \
-             AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number) \
-             ORDER BY reports.number LIMIT $2"
-        );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(number).bind(limit).fetch_all(&self.readers).await?)
-    }
-
     /// Reports by number with their bytes, in no order.
     pub async fn reports_by_number(&self, numbers: &[i64]) -> Result<Vec<Stored>> {
         let sql = format!("{STORED} WHERE reports.number IN (SELECT value FROM json_each($1))");
@@ -133,7 +124,7 @@ impl Store {
     }
 }
 
-const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \
+pub(super) const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \
                       group_number, state, reason, testers.id AS tester_id, testers.name AS tester_name, \
                       dictionary, size, body \
                       FROM reports JOIN bodies ON bodies.number = reports.number \
@@ -267,14 +258,10 @@ impl Tx {
 
     /// Numbers and revisions of those of these reports that are settled and stand, read under the write lock.
     pub async fn settled_revisions(&mut self, numbers: &[i64]) -> Result<Vec<(i64, i64)>> {
-        Ok(sqlx::query_as(
-            "SELECT number, revision FROM reports \
-             WHERE number IN (SELECT value FROM json_each($1)) AND state IN ('processed', 'rejected') \
-             AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number)",
-        )
-        .bind(super::list(numbers))
-        .fetch_all(self.connection())
-        .await?)
+        let sql = format!(
+            "SELECT number, revision FROM reports WHERE number IN (SELECT value FROM json_each($1)) AND {STANDING}"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(self.connection()).await?)
     }
 
     /// Numbers and revisions of groups' accepted reports, read under the write lock.

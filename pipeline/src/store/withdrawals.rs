@@ -41,7 +41,7 @@ impl Withdrawal {
 
 /// Which reports are meant: those for which all that is given holds. With nothing given, all.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Selection {
+pub struct WithdrawalSelection {
     pub tester: Option<TesterNumber>,
     /// Numbers of reports.
     pub numbers: Option<Vec<i64>>,
@@ -74,7 +74,12 @@ impl Store {
     }
 
     /// How many reports a selection has, and how many are withdrawn so already.
-    pub async fn selected(&self, selection: &Selection, kind: WithdrawnAs, body: BodyFate) -> Result<Selected> {
+    pub async fn withdrawable(
+        &self,
+        selection: &WithdrawalSelection,
+        kind: WithdrawnAs,
+        body: BodyFate,
+    ) -> Result<Selected> {
         let sql = format!(
             "SELECT count(*) AS matched, CAST(COALESCE(sum(CASE WHEN {ALREADY} THEN 1 ELSE 0 END), 0) AS BIGINT) \
              AS already FROM reports WHERE {}",
@@ -84,9 +89,9 @@ impl Store {
     }
 
     /// Numbers and ids of the selected reports after a number that are not withdrawn so yet, by number.
-    pub async fn selected_after(
+    pub async fn withdrawable_after(
         &self,
-        selection: &Selection,
+        selection: &WithdrawalSelection,
         kind: WithdrawnAs,
         body: BodyFate,
         after: i64,
@@ -202,7 +207,7 @@ impl Tx {
 }
 
 /// The selection's condition on a row of `reports`, with $1 to $4 bound by [`bound`].
-fn condition(selection: &Selection) -> String {
+fn condition(selection: &WithdrawalSelection) -> String {
     // Reports by number are looked up; of others, all are looked at: nobody asks so often.
     let numbers = match selection.numbers {
         Some(_) => "number IN (SELECT value FROM json_each($2))",
@@ -217,7 +222,7 @@ fn condition(selection: &Selection) -> String {
 /// Binds what [`condition`] and [`ALREADY`] ask for.
 fn bound<'q, O>(
     query: sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments>,
-    selection: &Selection,
+    selection: &WithdrawalSelection,
     kind: WithdrawnAs,
     body: BodyFate,
 ) -> sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline::accept::Acceptance;
 use pipeline::rebuild;
-use pipeline::store::{ChangeRow, Selection};
+use pipeline::store::{ChangeRow, WithdrawalSelection};
 use pipeline::withdraw::{self, Order, Restored, Tally};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -190,11 +190,15 @@ async fn a_selection_is_withdrawn_in_pieces_and_touches_nobody_else() {
     let ann = stack.tester("Ann").await.number;
     let minute = |minutes| Some(start + chrono::TimeDelta::minutes(minutes));
     // Ann sent 1 2 4 5 7 8 10 11, one a minute; 2 to 9 are meant.
-    let selection =
-        Selection { tester: Some(ann), received_since: minute(2), received_before: minute(10), ..Selection::default() };
+    let selection = WithdrawalSelection {
+        tester: Some(ann),
+        received_since: minute(2),
+        received_before: minute(10),
+        ..WithdrawalSelection::default()
+    };
     let order = by_operator(BodyFate::Kept);
     withdraw_one(&stack, &id(5), &order).await;
-    let found = stack.store().selected(&selection, order.kind, order.body).await.unwrap();
+    let found = stack.store().withdrawable(&selection, order.kind, order.body).await.unwrap();
     assert_eq!((found.matched, found.already), (5, 1));
     let first = withdraw::withdraw_selected(&stack.process, &selection, &order, 3).await.unwrap();
     assert_eq!(first, Tally { withdrawn: 3, ..Tally::default() });
@@ -209,7 +213,7 @@ async fn a_selection_is_withdrawn_in_pieces_and_touches_nobody_else() {
     assert_eq!(standing.into_keys().collect::<Vec<_>>(), expected);
     // To purge them is more than was done.
     let purged = by_operator(BodyFate::Purged);
-    assert_eq!(stack.store().selected(&selection, purged.kind, purged.body).await.unwrap().already, 0);
+    assert_eq!(stack.store().withdrawable(&selection, purged.kind, purged.body).await.unwrap().already, 0);
     let tally = withdraw::withdraw_selected(&stack.process, &selection, &purged, 100).await.unwrap();
     assert_eq!(tally.withdrawn, 5);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM bodies").fetch_one(&stack.raw().await).await.unwrap();

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use pipeline::identify::Proof;
 use pipeline::process::Process;
-use pipeline::store::{Scope, Selection, StoredReport, Tester, TesterNumber, Token};
+use pipeline::store::{Scope, StoredReport, Tester, TesterNumber, Token, WithdrawalSelection};
 use pipeline::withdraw::{self, Order, Restored};
 use schemas::ids::ReportId;
 use schemas::withdrawal::{BodyFate, InvalidationView, WithdrawnAs, WithdrawnBy};
@@ -138,8 +138,8 @@ pub async fn withdraw_many(
     };
     let selection = selection(&app, &asked).await?;
     let store = &app.readers.store;
-    let selected = store.selected(&selection, order.kind, order.body).await?;
-    let sample = store.selected_after(&selection, order.kind, order.body, 0, SAMPLE).await?;
+    let selected = store.withdrawable(&selection, order.kind, order.body).await?;
+    let sample = store.withdrawable_after(&selection, order.kind, order.body, 0, SAMPLE).await?;
     let withdrawn = match asked.dry_run {
         true => 0,
         false => carry_out(&app, selection, order).await?,
@@ -157,7 +157,7 @@ pub async fn withdraw_many(
 
 /// Withdraws what is selected, up to the bound of one request. It goes on when the caller goes away, so that what is
 /// logged is what was done.
-async fn carry_out(app: &App, selection: Selection, order: Order) -> Result<i64, ApiError> {
+async fn carry_out(app: &App, selection: WithdrawalSelection, order: Order) -> Result<i64, ApiError> {
     let process = process(app);
     let work = tokio::spawn(async move {
         let tally = withdraw::withdraw_selected(&process, &selection, &order, MOST).await?;
@@ -168,11 +168,11 @@ async fn carry_out(app: &App, selection: Selection, order: Order) -> Result<i64,
     work.await.map_err(|error| ApiError::defect(&error.to_string()))?
 }
 
-async fn selection(app: &App, asked: &InvalidationOrder) -> Result<Selection, ApiError> {
+async fn selection(app: &App, asked: &InvalidationOrder) -> Result<WithdrawalSelection, ApiError> {
     if asked.tester.is_none() && asked.ids.is_none() {
         return Err(ApiError::parameter("tester", "say whose reports, or which by their ids"));
     }
-    Ok(Selection {
+    Ok(WithdrawalSelection {
         tester: match &asked.tester {
             Some(said) => Some(tester(app, said).await?),
             None => None,

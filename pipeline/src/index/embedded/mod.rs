@@ -1,5 +1,6 @@
 //! The engine of the embedded profile: a tantivy index in a directory of its own.
 
+mod contents;
 mod exclusion;
 mod fields;
 mod merging;
@@ -23,6 +24,7 @@ use tantivy::indexer::IndexWriterOptions;
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use super::{Document, DocumentIndex, Found, IndexError, Order, check_window};
+pub use contents::Contents;
 use fields::Fields;
 
 /// Memory for documents not yet committed, in bytes. When it is full, a segment is written, and the commit has two.
