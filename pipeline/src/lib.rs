@@ -12,7 +12,7 @@
 //!
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
-//! [`rebuild`] runs steps 4 and 5 again over what is stored. No step calls another: they meet through a stored row or
+//! [`jobs`] is what operators do with work that failed. [`rebuild`] runs steps 4 and 5 again over what is stored. No step calls another: they meet through a stored row or
 //! a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
 //! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
 
@@ -24,6 +24,7 @@ pub mod difference;
 pub mod events;
 pub mod identify;
 pub mod index;
+pub mod jobs;
 pub mod measures;
 pub mod process;
 pub mod queue;

@@ -1,5 +1,6 @@
 //! What readers get, put together from the store. Nothing here writes.
 
+mod jobs;
 mod receipts;
 mod releases;
 mod reports;
