@@ -7,6 +7,7 @@ mod counting;
 mod fixtures;
 mod groups;
 mod identify;
+mod jobs;
 mod life_of_a_report;
 mod migrations;
 mod mirror;
