@@ -305,7 +305,8 @@ pub struct AttemptView {
     #[serde(default)]
     pub class: Option<jobs::FailureClass>,
     /// Why it failed, as one word: `database_busy`, `database_away`, `database_damaged`, `database_refused`,
-    /// `disk_full`, `disk_failing`, `row_damaged`, `queue_away`, `worker_vanished`, `not_noted`, `defect`; for poison `cut_up` or `parked`.
+    /// `disk_full`, `disk_failing`, `row_damaged`, `queue_away`, `worker_vanished`, `not_noted`, `defect`; for poison
+    /// `cut_up` or `parked`.
     #[serde(default)]
     pub reason: Option<String>,
     /// What went wrong.

@@ -3,6 +3,7 @@
 mod cache;
 mod demo;
 mod intake;
+mod jobs;
 mod observe;
 mod openapi;
 mod pages;

@@ -9,6 +9,7 @@ mod cli_config;
 mod cli_import;
 mod cli_stub;
 mod cli_submit;
+mod jobs;
 mod metabase_wire;
 mod pages;
 mod promises;
