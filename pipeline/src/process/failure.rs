@@ -65,7 +65,7 @@ const CAP: Duration = Duration::from_secs(60);
 /// How long to wait after the `attempt`th attempt (from 1) has failed for want of something. `chance`, from 0 to 1,
 /// spreads groups that failed together over the second half of the wait.
 pub fn pause(attempt: i64, chance: f64) -> Duration {
-    let doublings = u32::try_from((attempt - 1).clamp(0, 16)).expect("from 0 to 16");
+    let doublings = u32::try_from(attempt.saturating_sub(1).clamp(0, 16)).expect("from 0 to 16");
     let longest = BASE.saturating_mul(1 << doublings).min(CAP);
     longest.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
@@ -80,6 +80,32 @@ pub(crate) fn chance(group: i64, attempt: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::events::Events;
+    use crate::measures::Measures;
+    use crate::process::{Again, Process};
+    use crate::store::{AttemptOutcome, Store};
+
+    #[tokio::test]
+    async fn a_panic_ends_the_attempt_as_a_defect() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("assay.db")).await.unwrap();
+        store.migrate().await.unwrap();
+        let clock = Clock::fixed("2026-11-21T08:00:00Z".parse().unwrap());
+        let process = Process { store, clock, events: Events::new(0), measures: Measures::new() };
+        let mut tx = process.store.begin().await.unwrap();
+        let group = tx.open_group(1, process.clock.now()).await.unwrap();
+        let attempt = tx.begin_attempt(group, "test", process.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let tried = async { panic!("a number of {}", "no kind") };
+        let error = process.noted::<()>(&[(group, attempt)], Again::Queued, tried).await.unwrap_err();
+        assert_eq!((error.failure.reason(), error.retry_at), ("defect", None));
+        let noted = process.store.attempts(group).await.unwrap().remove(0);
+        assert_eq!(noted.outcome, Some(AttemptOutcome::Failed(FailureClass::Permanent)));
+        assert_eq!((noted.reason.as_deref(), noted.ended_at), (Some("defect"), Some(process.clock.now())));
+        assert!(noted.text.is_some_and(|text| text.ends_with("a number of no kind")));
+    }
 
     #[test]
     fn waits_double_from_half_a_second_up_to_a_minute() {

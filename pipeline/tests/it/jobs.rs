@@ -199,9 +199,22 @@ async fn a_group_is_queued_again_only_when_no_job_will_bring_it_up() {
     run(&raw, "UPDATE Jobs SET lock_at = lock_at - 31").await;
     assert_eq!(stranded(SECOND * 30).await, 3);
 
+    // What was fetched is not forgotten while its group is open, nor so soon after.
+    run(&raw, "DELETE FROM Jobs WHERE status = 'Pending'").await;
+    run(&raw, "UPDATE Jobs SET lock_at = lock_at - 600").await;
+    assert_eq!(stack.store().sweep_jobs().await.unwrap(), 0);
+    stack.process.process(groups[1], "test").await.unwrap();
+    assert_eq!(stack.store().sweep_jobs().await.unwrap(), 1);
+    run(&raw, "UPDATE Jobs SET lock_at = lock_at + 600").await;
+    stack.process.process(groups[2], "test").await.unwrap();
+    assert_eq!(stack.store().sweep_jobs().await.unwrap(), 0);
+
     // One that is done needs none.
     run(&raw, "DELETE FROM Jobs").await;
     stack.process.process(groups[0], "test").await.unwrap();
+    assert_eq!(stranded(SECOND * 30).await, 0, "three are done, the fourth is in somebody's hands");
+    accept(&stack, 4..6).await;
+    run(&raw, "DELETE FROM Jobs").await;
     assert_eq!(stranded(SECOND * 30).await, 2);
     assert_eq!(jobs(&raw).await, 2);
 }
