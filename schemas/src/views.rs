@@ -279,6 +279,9 @@ pub struct ReceiptView {
     pub state: State,
     /// Why it was rejected or parked.
     pub reason: Option<String>,
+    /// The job it is processed in; absent in the answer that accepts it, which is given before that is known.
+    #[serde(default)]
+    pub job: Option<i64>,
     /// Each try at processing it, oldest first: those at jobs it was cut out of, then those at its own.
     pub attempts: Vec<AttemptView>,
     pub received_at: DateTime<Utc>,

@@ -49,6 +49,7 @@ pub fn receipt(view: ReceiptView) -> anyhow::Result<()> {
     facts.add("report", view.id);
     facts.add("state", view.state.as_str().to_owned());
     facts.add("reason", view.reason);
+    facts.add("job", view.job.map(|job| job.to_string()));
     facts.add("received", view.received_at.to_rfc3339());
     facts.add("digest", view.digest);
     facts.add("revision", view.revision.to_string());

@@ -405,6 +405,7 @@ pub fn receipt(state: State) -> ReceiptView {
         id: ID.to_owned(),
         state,
         reason: (state == State::Parked).then(|| "the body is not UTF-8 after byte 1,234".to_owned()),
+        job: Some(97),
         attempts: attempts(),
         received_at: hour(949),
         digest: DIGEST.to_owned(),

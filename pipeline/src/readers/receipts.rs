@@ -15,12 +15,12 @@ impl Readers {
         Ok(Some(ReceiptView {
             state: state(&report, &attempts),
             reason: report.reason,
+            job: Some(report.group.0),
             attempts: attempts.into_iter().map(attempt_view).collect(),
             received_at: report.received_at,
             digest: report.digest.to_string(),
             revision: report.revision,
             links: links([
-                ("job", format!("/v4/jobs/{}", report.group.0)),
                 ("page", format!("/status/{id}")),
                 ("report", format!("/v4/reports/{id}")),
                 ("self", format!("/v4/reports/{id}/receipt")),

@@ -341,7 +341,7 @@ async fn a_job_stands_where_the_list_says() {
     assert_eq!((parked.job.size, parked.job.parked, parked.job.tries), (1, 1, 7));
     assert_eq!((parked.attempts.len(), parked.reports.len()), (7, 1));
     assert_eq!((parked.reports[0].id.as_str(), parked.reports[0].state), (id(2).as_str(), State::Parked));
-    assert_eq!(stack.receipt(&id(2)).await.links["job"], format!("/v4/jobs/{}", groups[2].0));
+    assert_eq!(stack.receipt(&id(2)).await.job, Some(groups[2].0));
     assert!(stack.readers.job(GroupNumber(999)).await.unwrap().is_none());
 }
 
