@@ -304,7 +304,6 @@ const OPERATIONS: &[Operation] = &[
         answer: ("200", "application/json", "JobDetailView"),
         problems: &["400", "401", "403", "404", "409"],
         body: Some("ParkOrder"),
-        ..READ
     },
     Operation {
         method: "post",
