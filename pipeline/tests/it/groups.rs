@@ -141,13 +141,13 @@ async fn a_group_whose_workers_vanish_is_cut_up_and_its_reports_go_through_alone
     }
     assert_eq!(states(&stack, 3).await, [State::Processed; 3]);
     // The receipt of each tells what was tried before it was cut off, too.
-    for number in 0..3 {
+    for (number, own) in alone.iter().enumerate() {
         let attempts = stack.receipt(&id(number)).await.attempts;
         let reasons: Vec<_> = attempts.iter().map(|attempt| attempt.reason.as_deref()).collect();
         let vanished = Some("worker_vanished");
         assert_eq!(reasons, [vanished, vanished, vanished, Some("cut_up"), None]);
         assert!(attempts[..4].iter().all(|attempt| attempt.job == group.0));
-        assert_eq!((attempts[4].job, attempts[4].attempt), (alone[number].0, 1));
+        assert_eq!((attempts[4].job, attempts[4].attempt), (own.0, 1));
         assert_eq!((attempts[4].outcome.as_deref(), attempts[4].class), (Some("done"), None));
     }
     assert_eq!(stack.store().totals().await.unwrap().fail, 3);
