@@ -15,6 +15,7 @@ mod check;
 mod exit;
 mod fsck;
 mod import;
+mod job;
 mod lists;
 mod metabase;
 mod parcel;
@@ -140,6 +141,8 @@ enum Command {
     Search(lists::Search),
     /// Show what has changed, in order, and go on as it happens
     Changes(changes::Changes),
+    /// List, show, retry and park jobs, and wait until none is left
+    Job(job::Job),
     /// Show how a server is doing
     Status(reading::Status),
     /// Print a completion script for a shell
@@ -232,6 +235,7 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::Summaries(summaries) => lists::summaries(summaries, said).await.map(|()| done),
         Command::Search(search) => lists::search(search, said).await.map(|()| done),
         Command::Changes(changes) => changes::changes(changes, said).await.map(|()| done),
+        Command::Job(job) => job::job(job, said).await,
         Command::Status(status) => reading::status(status, said).await.map(|()| done),
         Command::Completions { shell } => completions(shell).map(|()| done),
     }

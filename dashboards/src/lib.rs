@@ -9,12 +9,13 @@
 //! | [`mod@assets`] | style sheet and pictures, with a digest in the name so that they can be cached for ever |
 //! | [`site`] | where the pages live: every link they hold is made there |
 //! | [`pages`] | one function for each page, with the struct it takes |
-//! | `frame`, `tables`, `grid`, `counts`, `moment`, `passage`, `prose` | what pages are made of |
+//! | `frame`, `tables`, `attempts`, `grid`, `counts`, `moment`, `passage`, `prose` | what pages are made of |
 
 pub mod assets;
 pub mod pages;
 pub mod site;
 
+mod attempts;
 mod counts;
 mod frame;
 mod grid;

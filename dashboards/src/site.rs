@@ -59,6 +59,20 @@ impl Site {
         self.segments("status", &[id])
     }
 
+    /// The jobs in a state, or all; with `after` a later page of them.
+    pub fn jobs(&self, state: Option<&str>, after: Option<&str>) -> String {
+        self.query("jobs", &[("state", state), ("after", after)])
+    }
+
+    pub fn job(&self, number: &i64) -> String {
+        self.segments("jobs", &[&number.to_string()])
+    }
+
+    /// A job's JSON, as `/v4` serves it.
+    pub fn job_api(&self, number: &i64) -> String {
+        self.segments("v4/jobs", &[&number.to_string()])
+    }
+
     /// A report's JSON, or with `part` its `text`, `raw` or `receipt`, as `/v4` serves it.
     pub fn report_api(&self, id: &str, part: &str) -> String {
         let parts: &[&str] = if part.is_empty() { &[id] } else { &[id, part] };

@@ -13,10 +13,11 @@
 //!
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
-//! [`withdraw`] takes a report back, and puts it back. [`rebuild`] runs steps 4 and 5 again over what is stored, and
-//! [`fsck`] looks whether it all agrees. No step calls another: they meet through a stored row or
-//! a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
-//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
+//! [`withdraw`] takes a report back, and puts it back. [`jobs`] is what operators do with work that failed. [`rebuild`]
+//! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. No step calls another: they
+//! meet through a stored row or a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`]
+//! packs and unpacks bytes, [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells
+//! the time.
 
 pub mod accept;
 pub mod bodies;
@@ -27,6 +28,7 @@ pub mod events;
 pub mod fsck;
 pub mod identify;
 pub mod index;
+pub mod jobs;
 pub mod measures;
 pub mod process;
 pub mod publish;

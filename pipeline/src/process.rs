@@ -7,10 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use schemas::addresses;
 use schemas::extract::{self, EXTRACTOR, Extract};
 use schemas::report::Reporter;
+use schemas::views::jobs::FailureClass;
 use schemas::views::{ResultView, State};
+
+mod failure;
 
 use crate::accept::chain;
 use crate::bodies;
@@ -20,9 +24,11 @@ use crate::events::{Events, Processed};
 use crate::measures::Measures;
 use crate::queue::ProcessGroup;
 use crate::store::{
-    Counted, GroupNumber, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored, StoredReport, Tx,
+    AttemptEnd, Counted, GroupNumber, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored, StoredReport, Tx,
 };
 use crate::submission;
+
+pub use failure::{Failure, ProcessError, pause};
 
 /// What processing needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,33 +50,40 @@ pub enum Attempted {
     Parked,
 }
 
-/// Why a group has to be tried again.
-#[derive(Debug, thiserror::Error)]
-#[error("the group could not be processed")]
-pub struct ProcessError(#[from] pub StoreError);
-
 /// After so many attempts that speak against its reports, the group is cut up: one of them may be killing its workers.
 const SUSPICIOUS: i64 = 3;
 
 /// After so many such attempts, a report that stands alone is parked.
 const HOPELESS: i64 = 6;
 
+/// Whether those that failed for want of something are queued again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// After a pause.
+    Queued,
+    /// The caller tries them itself, at once.
+    ByCaller,
+}
+
 impl Process {
     /// Processes the reports of a group that are still waiting.
     pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
         let (attempt, failures) = self.begin(group, worker).await?;
-        let stored = self.store.group_reports(&[group]).await?;
-        if failures >= HOPELESS && stored.len() == 1 {
-            return Ok(self.park(group, attempt, failures, &stored).await?);
-        }
-        if failures >= SUSPICIOUS && stored.len() > 1 {
-            return Ok(self.split(group, attempt, &stored).await?);
-        }
-        let readings = self.read(stored).await;
-        self.count(&[(group, attempt)], readings).await?;
+        let tried = async {
+            if failures >= SUSPICIOUS
+                && let Some(isolated) = self.isolate(group, attempt, failures).await?
+            {
+                return Ok(isolated);
+            }
+            let stored = self.store.group_reports(&[group]).await?;
+            let readings = self.read(stored).await;
+            self.write(&[(group, attempt)], readings).await?;
+            Ok(Attempted::Done)
+        };
+        let attempted = self.noted(&[(group, attempt)], Again::Queued, tried).await?;
         timer.observe_duration();
-        Ok(Attempted::Done)
+        Ok(attempted)
     }
 
     /// Processes groups that nobody has tried yet in one transaction, as intake commits what arrives together: many
@@ -80,20 +93,28 @@ impl Process {
         let mut tx = self.store.begin().await?;
         let begun = tx.begin_first_attempts(groups, worker, self.clock.now()).await?;
         tx.commit().await?;
-        let stored = self.store.group_reports(&begun).await?;
-        let readings = self.read(stored).await;
-        let attempts: Vec<(GroupNumber, i64)> = begun.into_iter().map(|group| (group, 1)).collect();
-        self.count(&attempts, readings).await?;
+        let attempts: Vec<(GroupNumber, i64)> = begun.iter().map(|group| (*group, 1)).collect();
+        let tried = async {
+            let stored = self.store.group_reports(&begun).await?;
+            let readings = self.read(stored).await;
+            self.write(&attempts, readings).await
+        };
+        self.noted(&attempts, Again::ByCaller, tried).await?;
         timer.observe_duration();
         Ok(())
     }
 
-    /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark. Gives its
-    /// number, and how many attempts before it speak against the group's reports.
+    /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark; marks left
+    /// before are closed. Gives its number, and how many attempts before it speak against the group's reports.
     async fn begin(&self, group: GroupNumber, worker: &str) -> Result<(i64, i64), StoreError> {
         let mut tx = self.store.begin().await?;
+        let now = self.clock.now();
+        tx.close_attempts(group, worker, now).await?;
         let failures = tx.failed_attempts(group).await?;
-        let attempt = tx.begin_attempt(group, worker, self.clock.now()).await?;
+        let attempt = tx.begin_attempt(group, worker, now).await?;
+        if attempt > 1 {
+            tx.retry_group(group, None).await?;
+        }
         tx.commit().await?;
         Ok((attempt, failures))
     }
@@ -107,18 +128,56 @@ impl Process {
         readings
     }
 
-    /// Writes what was read, and notes the attempts as done or failed.
-    async fn count(&self, attempts: &[(GroupNumber, i64)], readings: Vec<Reading>) -> Result<(), ProcessError> {
-        match self.write(attempts, readings).await {
-            Ok(()) => {
-                self.measures.attempts.with_label_values(&["done"]).inc_by(attempts.len() as u64);
-                Ok(())
-            }
-            Err(error) => {
-                self.fail(attempts, &error).await;
-                Err(ProcessError(error))
+    /// Tries, and notes the attempts as failed if it does not succeed or panics. Success is noted by what is tried, in
+    /// its own transaction.
+    async fn noted<T>(
+        &self,
+        attempts: &[(GroupNumber, i64)],
+        again: Again,
+        tried: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, ProcessError> {
+        let failure = match AssertUnwindSafe(tried).catch_unwind().await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => Failure::Store(error),
+            Err(cause) => Failure::panicked(cause.as_ref()),
+        };
+        let class = failure.class();
+        self.measures.attempts.with_label_values(&[class.as_str()]).inc_by(attempts.len() as u64);
+        let text = chain(&failure);
+        tracing::warn!(groups = attempts.len(), class = class.as_str(), error = %text, "an attempt failed");
+        let retry_at = self.fail(attempts, again, &failure, &text).await.unwrap_or_else(|error| {
+            // They stay on record without an end until the next attempt closes them.
+            tracing::error!(groups = attempts.len(), error = %chain(&error), "a failed attempt could not be noted");
+            None
+        });
+        Err(ProcessError { failure, retry_at })
+    }
+
+    /// Notes failed attempts. With those that failed for want of something, in the same transaction, the jobs that try
+    /// them again; gives when the last of them does.
+    async fn fail(
+        &self,
+        attempts: &[(GroupNumber, i64)],
+        again: Again,
+        failure: &Failure,
+        text: &str,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let (class, reason) = (failure.class(), failure.reason());
+        let mut tx = self.store.begin().await?;
+        let now = self.clock.now();
+        tx.end_attempts(attempts, now, AttemptEnd::Failed { class, reason, text }).await?;
+        let mut retry_at = None;
+        if class == FailureClass::Transient && again == Again::Queued {
+            for (group, attempt) in attempts {
+                let wait = pause(*attempt, failure::chance(group.0, *attempt));
+                let at = now + wait;
+                tx.enqueue_after(&ProcessGroup::new(*group), wait).await?;
+                tx.retry_group(*group, Some(at)).await?;
+                retry_at = retry_at.max(Some(at));
             }
         }
+        tx.commit().await?;
+        Ok(retry_at)
     }
 
     /// Writes what was read, in one transaction with the end of the attempts.
@@ -128,20 +187,20 @@ impl Process {
         let mut tx = self.store.begin().await?;
         let waiting = still_waiting(&mut tx, &groups).await?;
         let readings: Vec<Reading> = readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
-        let rejected: Vec<(i64, String)> = readings
-            .iter()
-            .filter_map(|reading| Some((reading.stored.report.number, reading.row.as_ref().err()?.clone())))
-            .collect();
+        let (rejected, parked) = unreadable(&readings);
         let now = self.clock.now();
         tx.end_reports(State::Rejected, &rejected).await?;
+        tx.end_reports(State::Parked, &parked).await?;
         let news = replace(&mut tx, readings, now).await?;
         let processed = tx.settle_reports(&groups).await?;
         tx.settle_groups(&groups, now).await?;
-        tx.end_attempts(attempts, now, "done", None).await?;
+        tx.end_attempts(attempts, now, AttemptEnd::Done).await?;
         tx.commit().await?;
 
+        self.measures.attempts.with_label_values(&["done"]).inc_by(attempts.len() as u64);
         self.measures.processed.inc_by(processed);
         self.measures.rejected.inc_by(rejected.len() as u64);
+        self.measures.parked.inc_by(parked.len() as u64);
         if let Some(oldest) = oldest {
             let waited = (self.clock.now() - oldest).num_microseconds().unwrap_or(0);
             self.measures.visible_seconds.observe(waited as f64 / 1e6);
@@ -152,33 +211,35 @@ impl Process {
         Ok(())
     }
 
-    /// Notes failed attempts. Failing to note them is logged and no more: they stay on record without an end.
-    async fn fail(&self, attempts: &[(GroupNumber, i64)], error: &StoreError) {
-        let outcome = if error.transient() { "transient" } else { "permanent" };
-        self.measures.attempts.with_label_values(&[outcome]).inc_by(attempts.len() as u64);
-        let text = chain(error);
-        tracing::warn!(groups = attempts.len(), outcome, error = %text, "an attempt failed");
-        let noted = async {
-            let mut tx = self.store.begin().await?;
-            tx.end_attempts(attempts, self.clock.now(), outcome, Some(&text)).await?;
-            tx.commit().await
-        };
-        if let Err(error) = noted.await {
-            tracing::error!(groups = attempts.len(), error = %chain(&error), "a failed attempt could not be noted");
+    /// Cuts up a group that failed too often, or parks its report when only that is left. `None`: it is to be tried
+    /// once more. Nothing but the numbers of its reports is read: a row may be what is damaged.
+    async fn isolate(&self, group: GroupNumber, attempt: i64, failures: i64) -> Result<Option<Attempted>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let waiting: Vec<i64> = tx.accepted_revisions(&[group]).await?.into_iter().map(|(number, _)| number).collect();
+        match waiting.as_slice() {
+            [] => Ok(None),
+            [_] if failures < HOPELESS => Ok(None),
+            [_] => self.park(tx, group, attempt, failures).await.map(Some),
+            many => self.split(tx, group, attempt, many).await.map(Some),
         }
     }
 
-    /// Cuts a group into groups of one, which are no younger than their reports.
-    async fn split(&self, group: GroupNumber, attempt: i64, stored: &[Stored]) -> Result<Attempted, StoreError> {
+    /// Cuts a group into groups of one.
+    async fn split(
+        &self,
+        mut tx: Tx,
+        group: GroupNumber,
+        attempt: i64,
+        reports: &[i64],
+    ) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
-        let mut tx = self.store.begin().await?;
-        let waiting = still_waiting(&mut tx, &[group]).await?;
-        for one in stored.iter().filter(|one| waiting(&one.report)) {
-            let alone = tx.open_group(1, one.report.received_at).await?;
-            tx.regroup_reports(&[one.report.number], alone).await?;
+        for report in reports {
+            let alone = tx.cut_off(group, *report).await?;
             tx.enqueue(&ProcessGroup::new(alone)).await?;
         }
-        tx.end_attempt(group, attempt, now, "poison", Some("cut up to find the report that fails")).await?;
+        let text = "cut up to find the report that fails";
+        let end = AttemptEnd::Failed { class: FailureClass::Poison, reason: "cut_up", text };
+        tx.end_attempts(&[(group, attempt)], now, end).await?;
         tx.settle_group(group, now).await?;
         tx.commit().await?;
         self.measures.attempts.with_label_values(&["poison"]).inc();
@@ -186,26 +247,37 @@ impl Process {
         Ok(Attempted::Split)
     }
 
-    async fn park(
-        &self,
-        group: GroupNumber,
-        attempt: i64,
-        failures: i64,
-        stored: &[Stored],
-    ) -> Result<Attempted, StoreError> {
+    async fn park(&self, mut tx: Tx, group: GroupNumber, attempt: i64, failures: i64) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
-        let reason = format!("processing failed {failures} times; it is kept, and needs an operator");
-        let mut tx = self.store.begin().await?;
-        let waiting = still_waiting(&mut tx, &[group]).await?;
-        let hopeless = stored.iter().filter(|one| waiting(&one.report));
-        let parked: Vec<(i64, String)> = hopeless.map(|one| (one.report.number, reason.clone())).collect();
-        tx.end_reports(State::Parked, &parked).await?;
-        tx.end_attempt(group, attempt, now, "poison", Some("parked")).await?;
+        let last =
+            tx.last_failure(group).await?.map(|text| format!(", the last time since {text}")).unwrap_or_default();
+        let reason = format!("processing failed {failures} times{last}; it is kept, and needs an operator");
+        let parked = tx.park_group(group, &reason).await?;
+        let end = AttemptEnd::Failed { class: FailureClass::Poison, reason: "parked", text: &reason };
+        tx.end_attempts(&[(group, attempt)], now, end).await?;
         tx.settle_group(group, now).await?;
         tx.commit().await?;
-        self.measures.parked.inc_by(parked.len() as u64);
+        self.measures.attempts.with_label_values(&["poison"]).inc();
+        self.measures.parked.inc_by(parked);
         Ok(Attempted::Parked)
     }
+}
+
+/// A report's number, and why it could not be read.
+type Reason = (i64, String);
+
+/// Reports that are none, which their senders can mend, and those whose stored bytes are no longer what was sent,
+/// which only an operator can.
+fn unreadable(readings: &[Reading]) -> (Vec<Reason>, Vec<Reason>) {
+    let (mut rejected, mut parked) = (Vec::new(), Vec::new());
+    for Reading { stored, row } in readings {
+        let Err(reason) = row else { continue };
+        match bodies::unpack(&stored.body) {
+            Ok(_) => rejected.push((stored.report.number, reason.clone())),
+            Err(_) => parked.push((stored.report.number, format!("its stored bytes are damaged: {reason}"))),
+        }
+    }
+    (rejected, parked)
 }
 
 /// Tells which reports still wait in the groups as they were read: a correction that came meanwhile has moved its

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept::chain;
 use crate::catch_up::CatchUp;
 use crate::index::DocumentIndex;
-use crate::process::Process;
+use crate::process::{Attempted, Process, ProcessError};
 use crate::queue::{self, Gate, ProcessGroup};
 use crate::store::{GroupNumber, StoreError};
 
@@ -31,15 +31,15 @@ impl Worker {
         if let Some(index) = self.index {
             tracker.spawn(CatchUp::new(self.process.clone(), index).run(stop.clone()));
         }
-        tracker.spawn(sweep(self.process.clone(), stop.clone()));
-        tracker.spawn(run_jobs(self.process, self.gate, self.name, stop));
+        let claims = Claims::default();
+        tracker.spawn(sweep(self.process.clone(), claims.clone(), stop.clone()));
+        tracker.spawn(run_jobs(self.process, claims, self.gate, self.name, stop));
         Ok(())
     }
 }
 
 /// Takes jobs until told to stop. A queue that fails is begun again: the database may have been away.
-async fn run_jobs(process: Process, gate: Gate, name: String, stop: CancellationToken) {
-    let claims = Claims::default();
+async fn run_jobs(process: Process, claims: Claims, gate: Gate, name: String, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let job = {
             let (process, claims, name, stop) = (process.clone(), claims.clone(), name.clone(), stop.clone());
@@ -53,6 +53,8 @@ async fn run_jobs(process: Process, gate: Gate, name: String, stop: Cancellation
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;
+            // What the queue had fetched and not begun is in nobody's hands now.
+            requeue_and_log(&process, &claims, Duration::ZERO).await;
         }
     }
 }
@@ -80,6 +82,10 @@ impl Claims {
             }
         }
         taken
+    }
+
+    fn holds(&self, group: GroupNumber) -> bool {
+        self.0.lock().expect("no holder of the claims panics").contains(&group)
     }
 }
 
@@ -116,7 +122,7 @@ async fn work(process: &Process, claims: &Claims, group: GroupNumber, name: &str
     // Each is tried once before any is tried again, so that one that fails does not hold up the others.
     let mut failing = Vec::new();
     for group in in_hand.groups.iter().take_while(|_| !stop.is_cancelled()) {
-        if process.process(*group, name).await.is_err() {
+        if unfinished(process.process(*group, name).await) {
             failing.push(*group);
         }
     }
@@ -125,18 +131,26 @@ async fn work(process: &Process, claims: &Claims, group: GroupNumber, name: &str
     }
 }
 
-/// Tries a group that has failed until it is done or split; the waits grow, and differ, so that retries do not meet.
+/// Tries a group that has failed until it is done, cut up, parked, or queued for later; the waits grow, and differ,
+/// so that retries do not meet.
 ///
-/// A stop ends the trying. The group stays open, and the next worker that starts queues it again.
+/// What speaks against its reports is found out at once, in a few attempts. What is wanting is waited for in the queue,
+/// and here only while even that cannot be written. A stop ends the trying: the group stays open, and the next worker
+/// that starts queues it again.
 async fn attempt_until_done(process: &Process, group: GroupNumber, name: &str, stop: &CancellationToken) {
     for failures in 0_u32.. {
         let longest = Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(9));
         let jitter = f64::from(group.0.unsigned_abs() as u32 % 100) / 200.0;
         wait(stop, longest.mul_f64(0.5 + jitter)).await;
-        if stop.is_cancelled() || process.process(group, name).await.is_ok() {
+        if stop.is_cancelled() || !unfinished(process.process(group, name).await) {
             return;
         }
     }
+}
+
+/// Whether a group has to be tried again by whoever has it in hand.
+fn unfinished(attempted: Result<Attempted, ProcessError>) -> bool {
+    attempted.is_err_and(|error| error.retry_at.is_none())
 }
 
 /// Queues groups that are open with no job of a live worker: all that are open when a worker starts.
@@ -147,25 +161,73 @@ pub async fn requeue(process: &Process) -> Result<usize, StoreError> {
     // Read under the write lock: a door in another process may be committing a group and its job.
     let groups = tx.open_groups().await?;
     let orphans = tx.drop_orphaned_jobs().await?;
+    let vanished = tx.close_vanished_attempts(process.clock.now()).await?;
     for group in &groups {
         tx.enqueue(&ProcessGroup::new(*group)).await?;
     }
     tx.commit().await?;
     if !groups.is_empty() {
-        tracing::info!(groups = groups.len(), orphans, "reports were waiting; their processing is queued");
+        tracing::info!(groups = groups.len(), orphans, vanished, "reports were waiting; their processing is queued");
     }
     process.events.jobs().notify_one();
     Ok(groups.len())
 }
 
-/// Forgets finished jobs once a minute.
-async fn sweep(process: Process, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        wait(&stop, Duration::from_secs(60)).await;
-        if let Err(error) = process.store.sweep_jobs().await {
+/// How often work is looked for that has fallen out of the queue.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Looks in each so many are also those at which finished jobs are forgotten.
+const FORGET: u32 = 12;
+
+/// Seconds after which a job that was fetched, and whose group is in nobody's hands, is taken for lost. Too short does
+/// no harm: the group is queued twice.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Queues what has fallen out of the queue, and forgets finished jobs.
+async fn sweep(process: Process, claims: Claims, stop: CancellationToken) {
+    for look in 1_u32.. {
+        wait(&stop, LOOK).await;
+        if stop.is_cancelled() {
+            return;
+        }
+        requeue_and_log(&process, &claims, LEASE).await;
+        if look % FORGET == 0
+            && let Err(error) = process.store.sweep_jobs().await
+        {
             tracing::warn!(error = %chain(&error), "finished jobs could not be swept");
         }
     }
+}
+
+async fn requeue_and_log(process: &Process, claims: &Claims, lease: Duration) {
+    if let Err(error) = requeue_stranded(process, |group| claims.holds(group), lease).await {
+        tracing::warn!(error = %chain(&error), "groups without a job could not be looked for");
+    }
+}
+
+/// Queues open groups that no job will bring up: none waits, none was fetched within the last `lease`, and nobody has
+/// them in hand. A queue may lose jobs; the groups themselves say that there is work to do.
+pub async fn requeue_stranded(
+    process: &Process,
+    in_hand: impl Fn(GroupNumber) -> bool,
+    lease: Duration,
+) -> Result<usize, StoreError> {
+    // Without the write lock first, since there is mostly nothing to do.
+    if process.store.stranded_groups(lease).await?.into_iter().all(&in_hand) {
+        return Ok(0);
+    }
+    let mut tx = process.store.begin().await?;
+    let mut stranded = tx.stranded_groups(lease).await?;
+    stranded.retain(|group| !in_hand(*group));
+    for group in &stranded {
+        tx.enqueue(&ProcessGroup::new(*group)).await?;
+    }
+    tx.commit().await?;
+    if !stranded.is_empty() {
+        tracing::warn!(groups = stranded.len(), "groups had fallen out of the queue; they are queued again");
+        process.events.jobs().notify_one();
+    }
+    Ok(stranded.len())
 }
 
 /// Sleeps, but no longer than until the stop.

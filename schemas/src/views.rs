@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub mod jobs;
+
 use crate::extract::Details;
 use crate::grade::{Counts, Grade};
 use crate::reason::Reason;
@@ -282,7 +284,10 @@ pub struct ReceiptView {
     pub state: State,
     /// Why it was rejected or parked.
     pub reason: Option<String>,
-    /// Each try at processing it, oldest first.
+    /// The job it is processed in; absent in the answer that accepts it, which is given before that is known.
+    #[serde(default)]
+    pub job: Option<i64>,
+    /// Each try at processing it, oldest first: those at jobs it was cut out of, then those at its own.
     pub attempts: Vec<AttemptView>,
     pub received_at: DateTime<Utc>,
     /// SHA-256 of the bytes as they came, in hexadecimal.
@@ -297,13 +302,24 @@ pub struct ReceiptView {
 /// One try at processing a report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
+    /// The job that was tried; its attempts are counted from 1.
+    #[serde(default)]
+    pub job: i64,
     pub attempt: i64,
     pub worker: String,
     pub started_at: DateTime<Utc>,
-    /// Absent while it runs, and for a worker that vanished.
+    /// Absent while it runs, and for a worker that vanished until that is noticed.
     pub ended_at: Option<DateTime<Utc>>,
-    /// `done`, `transient`, `permanent` or `poison`; absent while it runs.
+    /// `done` or `failed`; absent while it runs.
     pub outcome: Option<String>,
+    /// What kind of failure it was.
+    #[serde(default)]
+    pub class: Option<jobs::FailureClass>,
+    /// Why it failed, as one word: `database_busy`, `database_away`, `database_damaged`, `database_refused`,
+    /// `disk_full`, `disk_failing`, `row_damaged`, `queue_away`, `worker_vanished`, `not_noted`, `defect`; for poison
+    /// `cut_up` or `parked`.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// What went wrong.
     pub text: Option<String>,
 }

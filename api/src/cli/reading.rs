@@ -195,7 +195,7 @@ pub async fn status(Status { asked }: Status, said: Said) -> anyhow::Result<()> 
 
 impl Asked {
     /// Asks, and prints the answer as it came or for people.
-    async fn show<T: DeserializeOwned>(
+    pub async fn show<T: DeserializeOwned>(
         self,
         said: Said,
         path: &[&str],
@@ -207,7 +207,7 @@ impl Asked {
     }
 }
 
-fn print<T: DeserializeOwned>(
+pub fn print<T: DeserializeOwned>(
     answer: &Answer,
     shape: Shape,
     show: impl FnOnce(T) -> anyhow::Result<()>,

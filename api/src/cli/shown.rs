@@ -2,7 +2,8 @@
 
 use schemas::grade::Counts;
 use schemas::views::{
-    AuthorView, CellView, DistributionView, MatrixView, ReceiptView, ReleaseView, ReportView, SummaryView, TesterView,
+    AttemptView, AuthorView, CellView, DistributionView, MatrixView, ReceiptView, ReleaseView, ReportView, SummaryView,
+    TesterView,
 };
 use schemas::withdrawal::WithdrawnView;
 use serde_json::Value;
@@ -50,16 +51,23 @@ pub fn receipt(view: ReceiptView) -> anyhow::Result<()> {
     facts.add("report", view.id);
     facts.add("state", view.state.as_str().to_owned());
     facts.add("reason", view.reason);
+    facts.add("job", view.job.map(|job| job.to_string()));
     facts.add("received", view.received_at.to_rfc3339());
     facts.add("digest", view.digest);
     facts.add("revision", view.revision.to_string());
     facts.add("withdrawn", view.withdrawn.as_ref().map(withdrawn));
     facts.print()?;
-    let mut table = Table::new(&["attempt", "worker", "started", "outcome", "said"]);
-    for one in view.attempts {
-        let outcome = one.outcome.unwrap_or_else(|| "under way".to_owned());
-        let started = one.started_at.to_rfc3339();
-        table.row([one.attempt.to_string(), one.worker, started, outcome, one.text.unwrap_or_default()]);
+    attempts(view.attempts)
+}
+
+pub fn attempts(attempts: Vec<AttemptView>) -> anyhow::Result<()> {
+    let mut table = Table::new(&["job", "attempt", "worker", "started", "outcome", "reason", "said"]);
+    for one in attempts {
+        let class = one.class.map(|class| class.as_str().to_owned());
+        let outcome = class.or(one.outcome).unwrap_or_else(|| "under way".to_owned());
+        let (reason, text) = (one.reason.unwrap_or_default(), one.text.unwrap_or_default());
+        let (job, attempt, started) = (one.job.to_string(), one.attempt.to_string(), one.started_at.to_rfc3339());
+        table.row([job, attempt, one.worker, started, outcome, reason, text]);
     }
     table.print_unless_empty()
 }

@@ -4,6 +4,7 @@ mod cache;
 mod contract;
 mod demo;
 mod intake;
+mod jobs;
 mod observe;
 mod openapi;
 mod pages;

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use schemas::problem::Problem;
+use schemas::views::jobs::{JobDetailView, JobView, RetriedView};
 use schemas::views::{
     AuthorView, ChangesView, DistributionView, LineView, MatrixView, Page, ReceiptView, ReleaseView, ReportView,
     ResultView, SearchView, SummaryView, TesterView,
@@ -16,6 +17,7 @@ use utoipa::OpenApi;
 
 use super::App;
 use super::intake::withdrawals::InvalidationOrder;
+use super::jobs::ParkOrder;
 use super::reading::status::{StatusView, Workers};
 use super::reading::{JSON, named};
 use super::tokens::{IssuedView, TokenOrder};
@@ -39,8 +41,9 @@ pub fn value() -> &'static Value {
 /// The shapes of answers.
 #[derive(OpenApi)]
 #[openapi(components(schemas(
-    AuthorView, ChangesView, DistributionView, InvalidationOrder, InvalidationView, IssuedView, LineView, MatrixView, Page<ResultView>, Page<SummaryView>,
-    Problem, ReceiptView, ReleaseView, ReportView, SearchView, StatusView, TesterView, TokenOrder, Workers
+    AuthorView, ChangesView, DistributionView, InvalidationOrder, InvalidationView, IssuedView, JobDetailView, LineView,
+    MatrixView, Page<JobView>, Page<ResultView>, Page<SummaryView>, ParkOrder, Problem, ReceiptView, ReleaseView,
+    ReportView, RetriedView, SearchView, StatusView, TesterView, TokenOrder, Workers
 )))]
 struct Shapes;
 
@@ -310,6 +313,75 @@ const OPERATIONS: &[Operation] = &[
         ..READ
     },
     Operation {
+        path: "/v4/jobs",
+        name: "jobs",
+        tag: "Operations",
+        summary: "Jobs, newest first",
+        description: "A job is a group of reports that are processed together.",
+        parameters: &["job_state", "after", "limit"],
+        answer: ("200", "application/json", "Page_JobView"),
+        problems: &["400"],
+        ..READ
+    },
+    Operation {
+        path: "/v4/jobs/{number}",
+        name: "job",
+        tag: "Operations",
+        summary: "A job, each attempt at it, and its reports",
+        parameters: &["job"],
+        answer: ("200", "application/json", "JobDetailView"),
+        ..READ
+    },
+    Operation {
+        method: "post",
+        path: "/v4/jobs/{number}/retry",
+        name: "retryJob",
+        tag: "Operations",
+        summary: "Try a job again",
+        description: "Parked reports of it are tried again in a job of their own, with as many attempts as any; a job \
+                      that waits for its next attempt is tried at once. Answers with the job that will run. Needs a \
+                      token with the scope admin.",
+        parameters: &["job"],
+        answer: ("202", "application/json", "JobDetailView"),
+        problems: &["400", "401", "403", "404", "409"],
+        ..READ
+    },
+    Operation {
+        method: "post",
+        path: "/v4/jobs/{number}/park",
+        name: "parkJob",
+        tag: "Operations",
+        summary: "Park the reports of a job that have no outcome yet",
+        description: "They are kept, and can be tried again. Needs a token with the scope admin.",
+        parameters: &["job"],
+        answer: ("200", "application/json", "JobDetailView"),
+        problems: &["400", "401", "403", "404", "409"],
+        body: Some("ParkOrder"),
+    },
+    Operation {
+        method: "post",
+        path: "/v4/jobs/retry",
+        name: "retryAllJobs",
+        tag: "Operations",
+        summary: "Try every parked report again",
+        description: "Needs a token with the scope admin.",
+        answer: ("202", "application/json", "RetriedView"),
+        problems: &["401", "403"],
+        ..READ
+    },
+    Operation {
+        method: "post",
+        path: "/v4/reports/{id}/retry",
+        name: "retryReport",
+        tag: "Operations",
+        summary: "Try one parked report again",
+        description: "Needs a token with the scope admin.",
+        parameters: &["id"],
+        answer: ("202", "application/json", "ReceiptView"),
+        problems: &["400", "401", "403", "404", "409"],
+        ..READ
+    },
+    Operation {
         method: "put",
         path: "/v4/workers",
         name: "resizeWorkers",
@@ -475,7 +547,7 @@ fn reason(status: &str) -> &'static str {
         "401" => "A valid credential is needed.",
         "403" => "The credential does not allow this.",
         "404" => "It is not there.",
-        "409" => "Another tester's report has this id, or it was withdrawn.",
+        "409" => "Another tester's report has this id, or it is not in a state for this, such as withdrawn.",
         "410" => "The report was withdrawn and its bytes purged.",
         "413" => "The body is too large.",
         "415" => "The body's type or encoding is not supported.",
@@ -508,6 +580,13 @@ fn parameter(name: &str) -> Value {
         "author" => ("path", "id", "The author's CPAN id.", text),
         "tester" => ("path", "id", "The tester's public id.", text),
         "token" => ("path", "id", "The token's id.", text),
+        "job" => ("path", "number", "The job's number.", json!({"type": "integer", "minimum": 1})),
+        "job_state" => (
+            "query",
+            "state",
+            "In this state.",
+            json!({"type": "string", "enum": ["waiting", "running", "done", "parked"]}),
+        ),
         "prefer" => ("header", "Prefer", "`wait=N`: hold the answer for up to N seconds, at most 60.", text),
         "wait" => ("query", "wait", "Seconds to wait, at most 60.", json!({"type": "integer", "minimum": 0})),
         "language" => (

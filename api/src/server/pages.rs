@@ -1,6 +1,7 @@
 //! The pages: each handler reads what a page shows and hands it to `dashboards`.
 
 mod answer;
+mod jobs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/search", get(found))
         .route("/status", get(operations))
         .route("/status/{id}", get(receipt))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{number}", get(jobs::job))
         .route("/docs", get(docs))
         .route("/docs/", get(docs))
         .route("/docs/search", get(search_help))

@@ -101,6 +101,11 @@ impl ApiError {
         ApiError::new(StatusCode::GONE, "gone", "It is no longer here", detail)
     }
 
+    /// It is there, and does not stand where this could be done with it.
+    pub fn unfit(detail: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, "unfit", "It is not in a state for this", detail)
+    }
+
     /// More is waiting than the operator allows.
     pub fn busy(detail: impl Into<String>, seconds: u32) -> Self {
         let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much is waiting", detail);

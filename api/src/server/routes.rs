@@ -20,7 +20,7 @@ use super::intake::{metabase, v3, v4, withdrawals};
 use super::observe::observe;
 use super::problems::ApiError;
 use super::reading::{changes, matrix, receipts, releases, reports, search, status};
-use super::{openapi, pages, testers, tokens, www};
+use super::{jobs, openapi, pages, testers, tokens, www};
 
 /// The whole server as one service.
 pub fn router(app: Arc<App>) -> Router {
@@ -53,6 +53,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v4/tokens/{id}", delete(tokens::revoke))
         .route("/v4/testers/{id}/secret", delete(testers::forget_secret))
         .route("/v4/workers", put(status::resize))
+        .route("/v4/jobs/retry", post(jobs::retry_all))
+        .route("/v4/jobs/{number}/retry", post(jobs::retry))
+        .route("/v4/jobs/{number}/park", post(jobs::park))
+        .route("/v4/reports/{id}/retry", post(jobs::retry_report))
         .route("/healthz", get(status::healthz))
         .route("/readyz", get(status::readyz))
         .route("/metrics", get(status::metrics))
@@ -81,6 +85,8 @@ fn reading() -> Router<Arc<App>> {
         .route("/v4/results", get(sockets::results))
         .route("/v4/changes", get(changes::changes))
         .route("/v4/search", get(search::search))
+        .route("/v4/jobs", get(jobs::list))
+        .route("/v4/jobs/{number}", get(jobs::job))
         .route("/v4/status", get(status::status))
         .route("/v4/openapi.json", get(openapi::document))
 }

@@ -11,6 +11,7 @@ mod cli_stub;
 mod cli_submit;
 mod consumers;
 mod contract;
+mod jobs;
 mod metabase_wire;
 mod pages;
 mod perl_clients;

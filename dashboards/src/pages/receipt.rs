@@ -4,6 +4,7 @@ use askama::Template;
 use schemas::views::{Freshness, ReceiptView, State};
 use schemas::withdrawal::BodyFate;
 
+use crate::attempts::AttemptTable;
 use crate::frame::{Frame, render};
 use crate::moment::Moment;
 use crate::passage::Passage;
@@ -20,7 +21,7 @@ pub fn receipt(site: &Site, view: &ReceiptView, freshness: Freshness) -> String 
     let mut frame = Frame::new(site, title, "What became of a submitted report.", site.receipt(&view.id));
     frame = frame.fresh(freshness).unlisted();
     frame.refresh = (!view.state.settled()).then_some(REFRESH);
-    render(&Receipt { frame, view, state })
+    render(&Receipt { frame, view, state, attempts: AttemptTable { site, rows: &view.attempts } })
 }
 
 #[derive(Template)]
@@ -30,6 +31,7 @@ struct Receipt<'a> {
     view: &'a ReceiptView,
     /// In one word, for people.
     state: &'a str,
+    attempts: AttemptTable<'a>,
 }
 
 impl Receipt<'_> {
@@ -47,11 +49,6 @@ impl Receipt<'_> {
                 "It could not be processed for a reason its sender cannot mend; an operator can try again."
             }
         }
-    }
-
-    /// Whether anything went wrong in an attempt.
-    fn troubled(&self) -> bool {
-        self.view.attempts.iter().any(|attempt| attempt.text.is_some())
     }
 
     /// The way a submission goes, and whether this one has come past each place or stands at it.

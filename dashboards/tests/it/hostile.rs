@@ -2,13 +2,14 @@
 
 use dashboards::Site;
 use dashboards::pages::{
-    self, CheckRow, FailingPlatform, HomePage, MatrixPage, ReleasePage, ReportPage, ResultsFilter, ResultsPage,
-    SearchAnswer, SearchPage,
+    self, CheckRow, FailingPlatform, HomePage, JobsPage, MatrixPage, ReleasePage, ReportPage, ResultsFilter,
+    ResultsPage, SearchAnswer, SearchPage,
 };
 use proptest::prelude::*;
 use schemas::extract::SectionView;
 use schemas::grade::Counts;
 use schemas::query::QueryError;
+use schemas::views::jobs::JobState;
 use schemas::views::{CellView, Highlight, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,6 +66,9 @@ fn hostile_text_in_views_is_shown_as_text() {
     check("author", &pages::author(&site, &mangled(&samples::author())));
     check("tester", &pages::tester(&site, &mangled(&samples::tester())));
     check("receipt", &pages::receipt(&site, &mangled(&samples::receipt(State::Parked)), samples::freshness()));
+    check("job", &pages::job(&site, &mangled(&samples::job(JobState::Parked)), samples::freshness()));
+    let jobs = JobsPage { after: Some(HOSTILE.to_owned()), ..samples::jobs_page() };
+    check("jobs", &pages::jobs(&site, &JobsPage { jobs: mangled(&jobs.jobs), ..jobs }));
     check("problem", &pages::problem(&site, &mangled(&samples::problem(422)), HOSTILE));
 }
 

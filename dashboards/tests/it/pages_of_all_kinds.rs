@@ -2,9 +2,11 @@
 
 use dashboards::Site;
 use dashboards::pages::{
-    self, HomePage, MatrixPage, OperationsPage, ReleasePage, ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
+    self, HomePage, JobsPage, MatrixPage, OperationsPage, ReleasePage, ResultsFilter, ResultsPage, SearchAnswer,
+    SearchPage,
 };
 use schemas::grade::Counts;
+use schemas::views::jobs::JobState;
 use schemas::views::{MatrixView, Page, State};
 
 use crate::samples;
@@ -26,6 +28,8 @@ fn usual(site: &Site) -> Vec<(&'static str, String)> {
         ("tester", pages::tester(site, &samples::tester())),
         ("search", pages::search(site, &samples::search())),
         ("receipt", pages::receipt(site, &samples::receipt(State::Processing), samples::freshness())),
+        ("jobs", pages::jobs(site, &samples::jobs_page())),
+        ("job", pages::job(site, &samples::job(JobState::Waiting), samples::freshness())),
         ("operations", pages::operations(site, &samples::operations())),
         ("api", pages::api_reference(site, &samples::openapi())),
         ("search-help", pages::search_help(site)),
@@ -54,6 +58,9 @@ fn rare(site: &Site) -> Vec<(&'static str, String)> {
     unread.report.details = None;
     unread.report.state = State::Accepted;
     let nothing = SearchPage { query: String::new(), answer: SearchAnswer::Nothing, freshness: samples::freshness() };
+    let no_jobs = Page { items: Vec::new(), next: None, freshness: samples::freshness() };
+    let mut new_job = samples::job(JobState::Running);
+    (new_job.attempts, new_job.reports, new_job.children) = (Vec::new(), Vec::new(), Vec::new());
     vec![
         ("home-empty", pages::home(site, &HomePage::default())),
         ("release-small", pages::release(site, &small_release)),
@@ -67,6 +74,8 @@ fn rare(site: &Site) -> Vec<(&'static str, String)> {
         ("search-fault", pages::search(site, &samples::faulty_search())),
         ("search-nothing", pages::search(site, &nothing)),
         ("receipt-parked", pages::receipt(site, &samples::receipt(State::Parked), samples::freshness())),
+        ("jobs-empty", pages::jobs(site, &JobsPage { state: Some(JobState::Parked), after: None, jobs: no_jobs })),
+        ("job-new", pages::job(site, &new_job, samples::freshness())),
         ("operations-idle", pages::operations(site, &OperationsPage::default())),
         ("invalid", pages::problem(site, &samples::problem(422), "/results")),
         ("failure", pages::problem(site, &samples::problem(500), "/")),

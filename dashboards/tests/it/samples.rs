@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dashboards::pages::{
-    CheckRow, FailingPlatform, HomePage, MatrixPage, OperationsPage, ReasonCount, ReleasePage, ReportPage,
+    CheckRow, FailingPlatform, HomePage, JobsPage, MatrixPage, OperationsPage, ReasonCount, ReleasePage, ReportPage,
     ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
 };
 use schemas::extract::{Details, PrerequisiteView, SectionView, Source};
 use schemas::grade::{Counts, Grade};
 use schemas::problem::{Fault, Problem};
 use schemas::reason::{Code, Phase, Reason};
+use schemas::views::jobs::{FailureClass, JobDetailView, JobReportView, JobState, JobView};
 use schemas::views::{
     AttemptView, AuthorView, CellView, DistributionView, Freshness, Highlight, HitView, MatrixView, Page,
     PartitionView, ReceiptView, ReleaseView, ReportView, ResultView, SearchView, State, SuiteView, SummaryView,
@@ -401,23 +402,74 @@ pub fn faulty_search() -> SearchPage {
 }
 
 pub fn receipt(state: State) -> ReceiptView {
-    let attempt = |attempt, outcome: Option<&str>, text: Option<&str>| AttemptView {
-        attempt,
-        worker: format!("worker-{attempt}"),
-        started_at: hour(950),
-        ended_at: outcome.map(|_| hour(951)),
-        outcome: outcome.map(str::to_owned),
-        text: text.map(str::to_owned),
-    };
     ReceiptView {
         id: ID.to_owned(),
         state,
         reason: (state == State::Parked).then(|| "the body is not UTF-8 after byte 1,234".to_owned()),
-        attempts: vec![attempt(1, Some("transient"), Some("the database did not answer")), attempt(2, None, None)],
+        job: Some(97),
+        attempts: attempts(),
         received_at: hour(949),
         digest: DIGEST.to_owned(),
         revision: 1,
         withdrawn: None,
+        links: BTreeMap::new(),
+    }
+}
+
+/// One that failed, and one that runs, in a job that came out of the first's.
+fn attempts() -> Vec<AttemptView> {
+    let attempt = |job, attempt, failed: Option<(FailureClass, &str, &str)>| AttemptView {
+        job,
+        attempt,
+        worker: format!("worker-{attempt}"),
+        started_at: hour(950),
+        ended_at: failed.map(|_| hour(951)),
+        outcome: failed.map(|_| "failed".to_owned()),
+        class: failed.map(|(class, ..)| class),
+        reason: failed.map(|(_, reason, _)| reason.to_owned()),
+        text: failed.map(|(.., text)| text.to_owned()),
+    };
+    let busy = (FailureClass::Transient, "database_busy", "the database did not answer");
+    vec![attempt(41, 1, Some(busy)), attempt(97, 1, None)]
+}
+
+pub fn job_row(number: i64, state: JobState) -> JobView {
+    let settled = matches!(state, JobState::Done | JobState::Parked);
+    JobView {
+        number,
+        state,
+        size: 64,
+        parked: if state == JobState::Parked { 1 } else { 0 },
+        tries: 3,
+        parent: (number % 2 == 1).then_some(41),
+        created_at: hour(949),
+        settled_at: settled.then(|| hour(951)),
+        retry_at: (state == JobState::Waiting).then(|| hour(952)),
+        reason: (!settled).then(|| "database_busy".to_owned()),
+    }
+}
+
+pub fn jobs_page() -> JobsPage {
+    let items =
+        JobState::ALL.into_iter().zip([100, 99, 98, 97]).map(|(state, number)| job_row(number, state)).collect();
+    let jobs = Page { items, next: Some("97".to_owned()), freshness: freshness() };
+    JobsPage { state: None, after: Some("101".to_owned()), jobs }
+}
+
+pub fn job(state: JobState) -> JobDetailView {
+    let report = |id: &str, state, reason: Option<&str>| JobReportView {
+        id: id.to_owned(),
+        state,
+        reason: reason.map(str::to_owned),
+    };
+    JobDetailView {
+        job: job_row(97, state),
+        children: vec![98, 99],
+        attempts: attempts(),
+        reports: vec![
+            report(ID, State::Processed, None),
+            report("b", State::Parked, Some("processing failed 6 times; it is kept, and needs an operator")),
+        ],
         links: BTreeMap::new(),
     }
 }

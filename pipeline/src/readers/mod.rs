@@ -1,5 +1,6 @@
 //! What readers get, put together from the store. Nothing here writes.
 
+mod jobs;
 mod letters;
 mod lists;
 mod receipts;

@@ -4,7 +4,7 @@ use schemas::ids::ReportId;
 use schemas::views::{AttemptView, ReceiptView, State};
 
 use super::{Readers, links};
-use crate::store::{Attempt, StoreError, StoredReport};
+use crate::store::{Attempt, AttemptOutcome, StoreError, StoredReport};
 
 impl Readers {
     /// The receipt of a report. `None`: never accepted here.
@@ -16,6 +16,7 @@ impl Readers {
         Ok(Some(ReceiptView {
             state: state(&report, &attempts),
             reason: report.reason,
+            job: Some(report.group.0),
             attempts: attempts.into_iter().map(attempt_view).collect(),
             received_at: report.received_at,
             digest: report.digest.to_string(),
@@ -40,20 +41,28 @@ impl Readers {
 
 /// An accepted report whose group has an attempt without an end is being processed, as far as anyone can tell.
 fn state(report: &StoredReport, attempts: &[Attempt]) -> State {
-    let running = attempts.last().is_some_and(|attempt| attempt.ended_at.is_none());
+    let running = attempts.last().is_some_and(|attempt| attempt.group == report.group && attempt.ended_at.is_none());
     match report.state {
         State::Accepted if running => State::Processing,
         other => other,
     }
 }
 
-fn attempt_view(attempt: Attempt) -> AttemptView {
+pub(super) fn attempt_view(attempt: Attempt) -> AttemptView {
+    let (outcome, class) = match attempt.outcome {
+        None => (None, None),
+        Some(AttemptOutcome::Done) => (Some("done"), None),
+        Some(AttemptOutcome::Failed(class)) => (Some("failed"), Some(class)),
+    };
     AttemptView {
+        job: attempt.group.0,
         attempt: attempt.attempt,
         worker: attempt.worker,
         started_at: attempt.started_at,
         ended_at: attempt.ended_at,
-        outcome: attempt.outcome,
+        outcome: outcome.map(str::to_owned),
+        class,
+        reason: attempt.reason,
         text: attempt.text,
     }
 }

@@ -1,39 +1,54 @@
-//! Groups of reports that are processed together, and each attempt at one.
+//! Groups of reports that are processed together: what readers know as jobs.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use schemas::views::jobs::JobState;
+use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
 
-use super::reports::numbers;
-use super::{Result, Store, StoreError, Tx};
-use crate::queue::{ProcessGroup, QUEUE};
+use super::reports::{numbers, state_from};
+use super::{Result, Store, Tx};
+use schemas::ids::ReportId;
+use schemas::views::State;
 
 /// A group's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupNumber(pub i64);
 
-/// One try at processing a group.
-#[derive(Clone, Debug, PartialEq, FromRow)]
-pub struct Attempt {
-    pub attempt: i64,
-    pub worker: String,
-    pub started_at: DateTime<Utc>,
-    pub ended_at: Option<DateTime<Utc>>,
-    pub outcome: Option<String>,
-    pub text: Option<String>,
+/// A group and how it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    pub number: GroupNumber,
+    /// Reports it was opened with, those left out that a correction has taken away.
+    pub reports: i64,
+    /// Reports of it that are parked.
+    pub parked: i64,
+    pub attempts: i64,
+    /// The group this one came out of.
+    pub parent: Option<GroupNumber>,
+    pub created_at: DateTime<Utc>,
+    pub settled_at: Option<DateTime<Utc>>,
+    /// When it is tried again after a transient failure.
+    pub retry_at: Option<DateTime<Utc>>,
+    pub state: JobState,
+    /// Reason code of the newest attempt, when that failed.
+    pub reason: Option<String>,
 }
 
-impl Store {
-    /// Attempts at a group, oldest first.
-    pub async fn attempts(&self, group: GroupNumber) -> Result<Vec<Attempt>> {
-        Ok(sqlx::query_as(
-            "SELECT attempt, worker, started_at, ended_at, outcome, text FROM attempts \
-             WHERE group_number = $1 ORDER BY attempt",
-        )
-        .bind(group.0)
-        .fetch_all(&self.readers)
-        .await?)
-    }
+/// A report of a group, as far as its outcome goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupReport {
+    pub id: ReportId,
+    pub state: State,
+    pub reason: Option<String>,
+}
 
+const GROUP: &str = "SELECT number, reports, parent, created_at, settled_at, retry_at, \
+    (SELECT count(*) FROM reports WHERE group_number = groups.number AND state = 'parked') AS parked, \
+    (SELECT count(*) FROM attempts WHERE group_number = groups.number) AS attempts, \
+    EXISTS (SELECT 1 FROM attempts WHERE group_number = groups.number AND ended_at IS NULL) AS running, \
+    (SELECT reason FROM attempts WHERE group_number = groups.number ORDER BY attempt DESC LIMIT 1) AS reason \
+    FROM groups";
+
+impl Store {
     /// Groups not yet settled, oldest first.
     pub async fn open_groups(&self, limit: i64) -> Result<Vec<GroupNumber>> {
         let numbers: Vec<i64> =
@@ -43,9 +58,7 @@ impl Store {
                 .await?;
         Ok(numbers.into_iter().map(GroupNumber).collect())
     }
-}
 
-impl Store {
     /// Whether a group has reports without an outcome.
     pub async fn group_open(&self, group: GroupNumber) -> Result<bool> {
         let open: Option<bool> = sqlx::query_scalar("SELECT settled_at IS NULL FROM groups WHERE number = $1")
@@ -67,30 +80,69 @@ impl Store {
         .await?;
         Ok(groups.into_iter().map(|(number, reports)| (GroupNumber(number), reports)).collect())
     }
+
+    pub async fn group(&self, group: GroupNumber) -> Result<Option<Group>> {
+        let sql = format!("{GROUP} WHERE number = $1");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(group.0).fetch_optional(&self.readers).await?)
+    }
+
+    /// Groups in a state, or all, before a number, newest first.
+    pub async fn groups(&self, state: Option<JobState>, before: Option<i64>, limit: i64) -> Result<Vec<Group>> {
+        let running = "EXISTS (SELECT 1 FROM attempts WHERE group_number = groups.number AND ended_at IS NULL)";
+        let parked = "number IN (SELECT group_number FROM reports WHERE state = 'parked')";
+        let chosen = match state {
+            None => String::new(),
+            Some(JobState::Waiting) => format!(" AND settled_at IS NULL AND NOT {running}"),
+            Some(JobState::Running) => format!(" AND settled_at IS NULL AND {running}"),
+            Some(JobState::Done) => format!(" AND settled_at IS NOT NULL AND NOT {parked}"),
+            Some(JobState::Parked) => format!(" AND settled_at IS NOT NULL AND {parked}"),
+        };
+        let sql = format!("{GROUP} WHERE number < $1{chosen} ORDER BY number DESC LIMIT $2");
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// Groups that came out of a group, oldest first.
+    pub async fn child_groups(&self, group: GroupNumber) -> Result<Vec<GroupNumber>> {
+        let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM groups WHERE parent = $1 ORDER BY number")
+            .bind(group.0)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(numbers.into_iter().map(GroupNumber).collect())
+    }
+
+    /// The reports that are in a group now, oldest first.
+    pub async fn reports_of_group(&self, group: GroupNumber) -> Result<Vec<GroupReport>> {
+        Ok(sqlx::query_as("SELECT id, state, reason FROM reports WHERE group_number = $1 ORDER BY number")
+            .bind(group.0)
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// Groups after a number and up to another that have parked reports, oldest first.
+    pub async fn parked_groups(&self, after: i64, last: i64, limit: i64) -> Result<Vec<GroupNumber>> {
+        let numbers: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT group_number FROM reports \
+             WHERE state = 'parked' AND group_number > $1 AND group_number <= $2 ORDER BY group_number LIMIT $3",
+        )
+        .bind(after)
+        .bind(last)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(numbers.into_iter().map(GroupNumber).collect())
+    }
+
+    /// Number of the newest group, 0 when there is none.
+    pub async fn newest_group(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COALESCE(max(number), 0) FROM groups").fetch_one(&self.readers).await?)
+    }
 }
 
 impl Tx {
-    /// Notes that a worker begins with groups that nobody has tried yet, and gives those for which that is so.
-    pub async fn begin_first_attempts(
-        &mut self,
-        groups: &[GroupNumber],
-        worker: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<GroupNumber>> {
-        let begun: Vec<i64> = sqlx::query_scalar(
-            "INSERT INTO attempts (group_number, attempt, worker, started_at) \
-             SELECT number, 1, $2, $3 FROM groups \
-             WHERE number IN (SELECT value FROM json_each($1)) AND settled_at IS NULL \
-             AND NOT EXISTS (SELECT 1 FROM attempts WHERE group_number = number) RETURNING group_number",
-        )
-        .bind(numbers(groups))
-        .bind(worker)
-        .bind(now)
-        .fetch_all(self.connection())
-        .await?;
-        Ok(begun.into_iter().map(GroupNumber).collect())
-    }
-
     /// All groups not yet settled, read under the write lock.
     pub async fn open_groups(&mut self) -> Result<Vec<GroupNumber>> {
         let numbers: Vec<i64> =
@@ -112,6 +164,72 @@ impl Tx {
         Ok(GroupNumber(number))
     }
 
+    /// Opens a group for one report that is cut off from a group, and no younger than that. Nothing of the report's row
+    /// is read: it may be what is damaged.
+    pub async fn cut_off(&mut self, parent: GroupNumber, report: i64) -> Result<GroupNumber> {
+        let number: i64 = sqlx::query_scalar(
+            "INSERT INTO groups (reports, created_at, parent) SELECT 1, created_at, number FROM groups \
+             WHERE number = $1 RETURNING number",
+        )
+        .bind(parent.0)
+        .fetch_one(self.connection())
+        .await?;
+        self.regroup_reports(&[report], GroupNumber(number)).await?;
+        Ok(GroupNumber(number))
+    }
+
+    /// Opens a group for parked reports of a group, all of them or the one with this number, to try them again. Gives
+    /// it with the number of its reports; `None` when none is parked.
+    pub async fn reopen_parked(
+        &mut self,
+        parent: GroupNumber,
+        report: Option<i64>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(GroupNumber, i64)>> {
+        let parked: Vec<i64> = sqlx::query_scalar(
+            "SELECT number FROM reports WHERE group_number = $1 AND state = 'parked' AND ($2 IS NULL OR number = $2)",
+        )
+        .bind(parent.0)
+        .bind(report)
+        .fetch_all(self.connection())
+        .await?;
+        if parked.is_empty() {
+            return Ok(None);
+        }
+        let count = i64::try_from(parked.len()).expect("a group has fewer than 2^63 reports");
+        let number: i64 =
+            sqlx::query_scalar("INSERT INTO groups (reports, created_at, parent) VALUES ($1, $2, $3) RETURNING number")
+                .bind(count)
+                .bind(now)
+                .bind(parent.0)
+                .fetch_one(self.connection())
+                .await?;
+        self.regroup_reports(&parked, GroupNumber(number)).await?;
+        Ok(Some((GroupNumber(number), count)))
+    }
+
+    /// Parks the accepted reports of a group with a reason, and gives how many that were.
+    pub async fn park_group(&mut self, group: GroupNumber, reason: &str) -> Result<u64> {
+        let parked = sqlx::query(
+            "UPDATE reports SET state = 'parked', reason = $2 WHERE group_number = $1 AND state = 'accepted'",
+        )
+        .bind(group.0)
+        .bind(reason)
+        .execute(self.connection())
+        .await?;
+        Ok(parked.rows_affected())
+    }
+
+    /// Says when a group is tried again; `None`: it is tried now, or as soon as a worker is free.
+    pub async fn retry_group(&mut self, group: GroupNumber, at: Option<DateTime<Utc>>) -> Result<()> {
+        sqlx::query("UPDATE groups SET retry_at = $2 WHERE number = $1")
+            .bind(group.0)
+            .bind(at)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Says how many reports of a group are to be processed, once that is known.
     pub async fn size_group(&mut self, group: GroupNumber, reports: usize) -> Result<()> {
         let reports = i64::try_from(reports).expect("a group has fewer than 2^63 reports");
@@ -123,71 +241,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Queues the processing of a group. Part of this transaction: there is never one without the other.
-    pub async fn enqueue(&mut self, job: &ProcessGroup) -> Result<()> {
-        let arguments = serde_json::to_vec(job).expect("a job is plain numbers");
-        let task = apalis::prelude::TaskBuilder::new(arguments).build();
-        apalis_sqlite::queries::push_tasks(self.connection(), QUEUE, &[task]).await.map_err(StoreError::Queue)
-    }
-
-    /// Notes that a worker begins with a group, and gives the number of this attempt from 1.
-    pub async fn begin_attempt(&mut self, group: GroupNumber, worker: &str, now: DateTime<Utc>) -> Result<i64> {
-        Ok(sqlx::query_scalar(
-            "INSERT INTO attempts (group_number, attempt, worker, started_at) \
-             SELECT $1, COALESCE(max(attempt), 0) + 1, $2, $3 FROM attempts WHERE group_number = $1 \
-             RETURNING attempt",
-        )
-        .bind(group.0)
-        .bind(worker)
-        .bind(now)
-        .fetch_one(self.connection())
-        .await?)
-    }
-
-    /// How many attempts at a group speak against its reports: those without an end, whose worker has vanished, and
-    /// those that failed for a reason that trying again does not mend.
-    pub async fn failed_attempts(&mut self, group: GroupNumber) -> Result<i64> {
-        Ok(sqlx::query_scalar(
-            "SELECT count(*) FROM attempts WHERE group_number = $1 AND (outcome IS NULL OR outcome <> 'transient')",
-        )
-        .bind(group.0)
-        .fetch_one(self.connection())
-        .await?)
-    }
-
-    pub async fn end_attempt(
-        &mut self,
-        group: GroupNumber,
-        attempt: i64,
-        now: DateTime<Utc>,
-        outcome: &str,
-        text: Option<&str>,
-    ) -> Result<()> {
-        self.end_attempts(&[(group, attempt)], now, outcome, text).await
-    }
-
-    /// Ends attempts that had one outcome.
-    pub async fn end_attempts(
-        &mut self,
-        attempts: &[(GroupNumber, i64)],
-        now: DateTime<Utc>,
-        outcome: &str,
-        text: Option<&str>,
-    ) -> Result<()> {
-        let pairs: Vec<(i64, i64)> = attempts.iter().map(|(group, attempt)| (group.0, *attempt)).collect();
-        sqlx::query(
-            "UPDATE attempts SET ended_at = $2, outcome = $3, text = $4 FROM json_each($1) AS ended \
-             WHERE group_number = ended.value ->> 0 AND attempt = ended.value ->> 1",
-        )
-        .bind(serde_json::to_string(&pairs).expect("numbers"))
-        .bind(now)
-        .bind(outcome)
-        .bind(text)
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
     /// Settles a group that has no accepted report left in it.
     pub async fn settle_group(&mut self, group: GroupNumber, now: DateTime<Utc>) -> Result<()> {
         self.settle_groups(&[group], now).await
@@ -196,7 +249,8 @@ impl Tx {
     /// Settles those of the groups that have no accepted report left in them.
     pub async fn settle_groups(&mut self, groups: &[GroupNumber], now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "UPDATE groups SET settled_at = $2 WHERE number IN (SELECT value FROM json_each($1)) AND NOT EXISTS \
+            "UPDATE groups SET settled_at = $2, retry_at = NULL \
+             WHERE number IN (SELECT value FROM json_each($1)) AND NOT EXISTS \
              (SELECT 1 FROM reports WHERE group_number = groups.number AND state = 'accepted')",
         )
         .bind(numbers(groups))
@@ -204,5 +258,41 @@ impl Tx {
         .execute(self.connection())
         .await?;
         Ok(())
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Group {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        let (settled_at, parked, running) =
+            (row.try_get("settled_at")?, row.try_get("parked")?, row.try_get("running")?);
+        let parent: Option<i64> = row.try_get("parent")?;
+        Ok(Group {
+            number: GroupNumber(row.try_get("number")?),
+            reports: row.try_get("reports")?,
+            parked,
+            attempts: row.try_get("attempts")?,
+            parent: parent.map(GroupNumber),
+            created_at: row.try_get("created_at")?,
+            settled_at,
+            retry_at: row.try_get("retry_at")?,
+            state: match (settled_at, running, parked) {
+                (None, true, _) => JobState::Running,
+                (None, false, _) => JobState::Waiting,
+                (Some(_), _, 0) => JobState::Done,
+                (Some(_), ..) => JobState::Parked,
+            },
+            reason: row.try_get("reason")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for GroupReport {
+    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+        let state: &str = row.try_get("state")?;
+        Ok(GroupReport {
+            id: ReportId(row.try_get("id")?),
+            state: state_from(state).ok_or_else(|| sqlx::Error::Decode(format!("a report's state {state}").into()))?,
+            reason: row.try_get("reason")?,
+        })
     }
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
+mod attempts;
 mod bulk;
 mod changes;
 mod contract_lists;
@@ -30,11 +31,12 @@ mod tokens;
 mod upload_lists;
 mod withdrawals;
 
+pub use attempts::{Attempt, AttemptEnd, AttemptOutcome};
 pub use changes::{ChangeRow, ResultChange};
 pub use contract_lists::{FoundReport, ReleaseFilter, ReportFilter, Snapshot, Strand};
 pub use extracts::{Counted, NewExtract, OldExtract};
 pub use fsck::{Counting, DigestedBody, Oddity, RowMark, Span, WaitingJob};
-pub use groups::{Attempt, GroupNumber};
+pub use groups::{Group, GroupNumber, GroupReport};
 pub use listed::ListedRow;
 pub use matrix::{Axis, CellDelta};
 pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
@@ -74,20 +76,35 @@ pub enum StoreError {
 impl StoreError {
     /// Whether trying again may help: the database is busy, full or away, not that the statement is wrong.
     pub fn transient(&self) -> bool {
+        matches!(self.reason(), "database_busy" | "database_away" | "disk_full" | "disk_failing" | "queue_away")
+    }
+
+    /// What is wrong, as one word for programs.
+    pub fn reason(&self) -> &'static str {
         match self {
             StoreError::Database(sqlx::Error::Database(error)) => {
-                // 5 busy, 6 locked, 10 input/output, 13 full, 14 cannot open: the low byte of an extended code.
-                error
-                    .code()
-                    .and_then(|code| code.parse::<i32>().ok())
-                    .is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+                // The low byte of an extended code.
+                match error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+                    // Busy, locked.
+                    Some(5 | 6) => "database_busy",
+                    Some(10) => "disk_failing",
+                    Some(13) => "disk_full",
+                    // Cannot open.
+                    Some(14) => "database_away",
+                    // Corrupt, not a database.
+                    Some(11 | 26) => "database_damaged",
+                    _ => "database_refused",
+                }
             }
-            StoreError::Database(error) => matches!(
-                error,
-                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed
-            ),
-            StoreError::Queue(_) => true,
-            StoreError::Migrate(_) | StoreError::Inconsistent { .. } => false,
+            StoreError::Database(error) => match error {
+                sqlx::Error::PoolTimedOut => "database_busy",
+                sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => "database_away",
+                sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => "row_damaged",
+                _ => "database_refused",
+            },
+            StoreError::Queue(_) => "queue_away",
+            StoreError::Migrate(_) => "schema_unfit",
+            StoreError::Inconsistent { .. } => "row_damaged",
         }
     }
 }

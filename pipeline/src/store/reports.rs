@@ -318,7 +318,7 @@ fn body(row: &SqliteRow) -> std::result::Result<Body, sqlx::Error> {
     Ok(Body { dictionary: row.try_get("dictionary")?, size: row.try_get("size")?, bytes: row.try_get("body")? })
 }
 
-fn state_from(text: &str) -> Option<State> {
+pub(super) fn state_from(text: &str) -> Option<State> {
     [State::Accepted, State::Processed, State::Rejected, State::Parked].into_iter().find(|state| state.as_str() == text)
 }
 

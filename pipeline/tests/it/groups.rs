@@ -8,9 +8,10 @@ use pipeline::bodies;
 use pipeline::process::{Attempted, Process};
 use pipeline::queue::ProcessGroup;
 use pipeline::rebuild;
-use pipeline::store::{Door, GroupNumber, NewReport, Tx};
+use pipeline::store::{AttemptEnd, Door, GroupNumber, NewReport, Tx};
 use schemas::ids::Digest;
 use schemas::views::State;
+use schemas::views::jobs::FailureClass;
 
 use crate::recount::{AllCounts, documents};
 use crate::stack::{Stack, id, report, report_with_text};
@@ -61,7 +62,7 @@ async fn states(stack: &Stack, count: usize) -> Vec<State> {
 }
 
 #[tokio::test]
-async fn a_report_whose_bytes_are_damaged_is_rejected_and_the_others_go_through() {
+async fn a_report_whose_bytes_are_damaged_is_parked_and_the_others_go_through() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     let group = group(&stack, 5).await;
@@ -74,17 +75,17 @@ async fn a_report_whose_bytes_are_damaged_is_rejected_and_the_others_go_through(
 
     assert_eq!(stack.process.process(group, "test").await.unwrap(), Attempted::Done);
 
-    let (processed, rejected) = (State::Processed, State::Rejected);
-    assert_eq!(states(&stack, 5).await, [processed, rejected, rejected, rejected, processed]);
+    let (processed, parked) = (State::Processed, State::Parked);
+    assert_eq!(states(&stack, 5).await, [processed, parked, parked, parked, processed]);
     let reasons = [(1, "could not be unpacked"), (2, "dictionary 77"), (3, "9000000000000000000")];
     for (number, words) in reasons {
         let reason = stack.receipt(&id(number)).await.reason.expect("a reason");
-        assert!(reason.contains(words), "{reason}");
+        assert!(reason.starts_with("its stored bytes are damaged: ") && reason.contains(words), "{reason}");
     }
     assert_eq!(documents(&raw).await.len(), 2);
     assert_eq!(stack.store().totals().await.unwrap().fail, 2);
     let measures = &stack.process.measures;
-    assert_eq!((measures.processed.get(), measures.rejected.get()), (2, 3));
+    assert_eq!((measures.processed.get(), measures.rejected.get(), measures.parked.get()), (2, 0, 3));
     assert!(stack.open_groups().await.is_empty());
 }
 
@@ -94,8 +95,9 @@ async fn a_rejected_report_that_can_be_read_again_is_counted_by_a_rebuild() {
     let raw = stack.raw().await;
     let group = group(&stack, 2).await;
     let kept: Vec<u8> = sqlx::query_scalar("SELECT body FROM bodies WHERE number = 1").fetch_one(&raw).await.unwrap();
-    sqlx::query("UPDATE bodies SET body = x'00' WHERE number = 1").execute(&raw).await.unwrap();
     stack.process.process(group, "test").await.unwrap();
+    sqlx::query("UPDATE bodies SET body = x'00' WHERE number = 1").execute(&raw).await.unwrap();
+    rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
     assert_eq!(states(&stack, 2).await, [State::Rejected, State::Processed]);
 
     sqlx::query("UPDATE bodies SET body = ? WHERE number = 1").bind(kept).execute(&raw).await.unwrap();
@@ -134,10 +136,20 @@ async fn a_group_whose_workers_vanish_is_cut_up_and_its_reports_go_through_alone
     let freshness = stack.store().freshness(stack.process.clock.now()).await.unwrap();
     assert_eq!((freshness.waiting, freshness.fresh_at), (3, received_at));
 
-    for group in alone {
-        assert_eq!(stack.process.process(group, "test").await.unwrap(), Attempted::Done);
+    for group in &alone {
+        assert_eq!(stack.process.process(*group, "test").await.unwrap(), Attempted::Done);
     }
     assert_eq!(states(&stack, 3).await, [State::Processed; 3]);
+    // The receipt of each tells what was tried before it was cut off, too.
+    for (number, own) in alone.iter().enumerate() {
+        let attempts = stack.receipt(&id(number)).await.attempts;
+        let reasons: Vec<_> = attempts.iter().map(|attempt| attempt.reason.as_deref()).collect();
+        let vanished = Some("worker_vanished");
+        assert_eq!(reasons, [vanished, vanished, vanished, Some("cut_up"), None]);
+        assert!(attempts[..4].iter().all(|attempt| attempt.job == group.0));
+        assert_eq!((attempts[4].job, attempts[4].attempt), (own.0, 1));
+        assert_eq!((attempts[4].outcome.as_deref(), attempts[4].class), (Some("done"), None));
+    }
     assert_eq!(stack.store().totals().await.unwrap().fail, 3);
 }
 
@@ -155,7 +167,17 @@ async fn a_report_that_stands_alone_and_fails_too_often_is_parked() {
     let reason = receipt.reason.expect("a reason");
     assert!(reason.contains("failed 6 times"), "{reason}");
     assert_eq!(receipt.attempts.len(), 7);
-    assert_eq!(receipt.attempts[6].outcome.as_deref(), Some("poison"));
+    assert!(reason.contains("its worker is gone"), "{reason}");
+    for vanished in &receipt.attempts[..6] {
+        assert_eq!(
+            (vanished.class, vanished.reason.as_deref()),
+            (Some(FailureClass::Transient), Some("worker_vanished"))
+        );
+        assert!(vanished.ended_at.is_some());
+    }
+    let last = &receipt.attempts[6];
+    assert_eq!((last.outcome.as_deref(), last.class), (Some("failed"), Some(FailureClass::Poison)));
+    assert_eq!(last.reason.as_deref(), Some("parked"));
     assert!(stack.open_groups().await.is_empty());
     assert_eq!(stack.process.measures.parked.get(), 1);
     // A correction takes it up again.
@@ -188,7 +210,8 @@ async fn a_report_the_database_refuses_is_found_and_parked_alone() {
     }
     let attempts = stack.receipt(&id(0)).await.attempts;
     assert_eq!(attempts.len(), 3);
-    assert_eq!(attempts[2].outcome.as_deref(), Some("permanent"));
+    assert_eq!((attempts[2].outcome.as_deref(), attempts[2].class), (Some("failed"), Some(FailureClass::Permanent)));
+    assert_eq!(attempts[2].reason.as_deref(), Some("database_refused"));
     assert!(attempts[2].text.as_deref().is_some_and(|text| text.contains("refused for a test")), "{attempts:?}");
     assert_eq!(stack.process.process(group, "test").await.unwrap(), Attempted::Split);
 
@@ -226,7 +249,7 @@ async fn groups_processed_together_fail_together_and_go_through_one_by_one() {
     for number in 0..3 {
         let attempts = stack.receipt(&id(number)).await.attempts;
         assert_eq!(attempts.len(), 1);
-        assert_eq!(attempts[0].outcome.as_deref(), Some("permanent"));
+        assert_eq!(attempts[0].class, Some(FailureClass::Permanent));
     }
     // Nobody takes up together what has failed before.
     stack.process.process_together(&groups, "test").await.unwrap();
@@ -246,7 +269,8 @@ async fn attempts_that_failed_for_want_of_the_database_park_nothing() {
         let mut tx = stack.store().begin().await.unwrap();
         let now = stack.process.clock.now();
         let attempt = tx.begin_attempt(group, "unlucky", now).await.unwrap();
-        tx.end_attempt(group, attempt, now, "transient", Some("the disk was full")).await.unwrap();
+        let end = AttemptEnd::Failed { class: FailureClass::Transient, reason: "disk_full", text: "the disk was full" };
+        tx.end_attempts(&[(group, attempt)], now, end).await.unwrap();
         tx.commit().await.unwrap();
     }
     assert_eq!(stack.process.process(group, "test").await.unwrap(), Attempted::Done);
@@ -313,7 +337,8 @@ async fn a_correction_that_comes_between_reading_and_counting_is_not_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_correction_that_comes_while_its_report_is_being_parked_or_cut_off_is_not_lost() {
-    for (reports, attempts, ended) in [(1, 6, Attempted::Parked), (2, 3, Attempted::Split)] {
+    // With nothing left in it, the group has nothing to park either.
+    for (reports, attempts, ended) in [(1, 6, Attempted::Done), (3, 3, Attempted::Split)] {
         let stack = Arc::new(Stack::new().await);
         let first = group(&stack, reports).await;
         vanish(&stack, first, attempts).await;

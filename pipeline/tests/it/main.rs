@@ -11,6 +11,7 @@ mod fixtures;
 mod fsck;
 mod groups;
 mod identify;
+mod jobs;
 mod life_of_a_report;
 mod lists;
 mod migrations;

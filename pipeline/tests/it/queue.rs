@@ -20,12 +20,12 @@ use crate::recount::{AllCounts, documents};
 use crate::stack::{Stack, id, report};
 
 /// Longest time anything here may take, on a machine with other work to do.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Time in which a job that may run would have run.
 const A_WHILE: Duration = Duration::from_millis(1_500);
 
-async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let end = tokio::time::Instant::now() + PATIENCE;
     while !condition().await {
         assert!(tokio::time::Instant::now() < end, "in vain waited for: {what}");
@@ -34,13 +34,13 @@ async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl Fn
 }
 
 /// A worker that runs.
-struct Running {
+pub struct Running {
     stop: CancellationToken,
     tracker: TaskTracker,
 }
 
 impl Running {
-    async fn start(stack: &Stack, name: &str, gate: &Gate) -> Running {
+    pub async fn start(stack: &Stack, name: &str, gate: &Gate) -> Running {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let worker = Worker { process: stack.process.clone(), index: None, gate: gate.clone(), name: name.to_owned() };
         worker.start(stop.clone(), &tracker).await.unwrap();
@@ -48,7 +48,7 @@ impl Running {
         Running { stop, tracker }
     }
 
-    async fn stop(self, bound: Duration) {
+    pub async fn stop(self, bound: Duration) {
         self.stop.cancel();
         tokio::time::timeout(bound, self.tracker.wait()).await.expect("the worker ends in time");
     }

@@ -107,6 +107,7 @@ fn fresh_receipt(app: &App, id: ReportId, digest: String, revision: i64) -> Rece
         id: id.to_string(),
         state: Stage::Accepted,
         reason: None,
+        job: None,
         attempts: Vec::new(),
         received_at: app.readers.clock.now(),
         digest,
