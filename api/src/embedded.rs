@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use pipeline::accept::chain;
 use pipeline::catch_up::CatchUp;
 use pipeline::clock::Clock;
 use pipeline::events::Events;
@@ -59,22 +60,15 @@ async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
 }
 
 /// Opens the document index. `None`: this server runs without one.
+///
+/// One that cannot be read any more is begun anew: everything in it is derived, and catching up fills it again.
 pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
-    match &settings.index {
-        Index::None => Ok(None),
-        Index::Directory(directory) => {
-            let index = Tantivy::open(directory)
-                .with_context(|| format!("the document index in {} cannot be opened", directory.display()))?;
-            Ok(Some(Arc::new(index)))
-        }
-    }
-}
-
-/// The document index; one that cannot be read any more is begun anew, since a rebuild fills it.
-fn mended_index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
     let Index::Directory(directory) = &settings.index else { return Ok(None) };
     let index = match Tantivy::open(directory) {
-        Err(IndexError::Damaged { .. } | IndexError::Outdated { .. }) => Tantivy::anew(directory),
+        Err(error @ (IndexError::Damaged { .. } | IndexError::Outdated { .. })) => {
+            tracing::warn!(error = %chain(&error), "the document index is begun anew; searches are incomplete until it is filled");
+            Tantivy::anew(directory)
+        }
         opened => opened,
     };
     let index = index.with_context(|| format!("the document index in {} cannot be opened", directory.display()))?;
@@ -122,7 +116,7 @@ pub async fn rebuild(settings: &Settings, clear: bool, told: impl FnMut(u64)) ->
         clock: Clock::System,
         measures: Measures::new(),
     };
-    let index = mended_index(settings)?;
+    let index = index(settings)?;
     if clear {
         rebuild::clear(&process).await.context("what is derived could not be cleared")?;
         if let Some(index) = &index {

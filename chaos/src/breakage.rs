@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
-use rand::Rng as _;
 
 /// Damages the index in a directory, and says how. `None`: there is nothing to damage yet.
 pub fn break_index(directory: &Path, random: &mut StdRng) -> anyhow::Result<Option<String>> {

@@ -72,8 +72,11 @@ impl Load {
         let delivered = self.courier.deliver(&body, self.token(&account)).await;
         anyhow::ensure!(matches!(delivered.end, End::Taken(_)), "the first report was not taken: {delivered:?}");
         self.note(&mut account, &body, delivered);
-        let (status, text) =
-            self.courier.retract(&account.id, self.token(&account)).await.context("the first retraction has no answer")?;
+        let (status, text) = self
+            .courier
+            .retract(&account.id, self.token(&account))
+            .await
+            .context("the first retraction has no answer")?;
         self.retracting = match status {
             200 => true,
             404 | 405 => false,

@@ -89,8 +89,11 @@ async fn fetch(client: &Client, base: &str, cursor: &str) -> anyhow::Result<Opti
     if !lines {
         return Ok(Some(serde_json::from_slice(&body)?));
     }
-    let changes: Vec<Change> =
-        body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice).collect::<Result<_, _>>()?;
+    let changes: Vec<Change> = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_slice)
+        .collect::<Result<_, _>>()?;
     // The number of the last line is the cursor to go on from.
     Ok(changes.last().map(|change| change.number.to_string()).map(|next| Page { next, changes }))
 }
@@ -140,7 +143,8 @@ impl Mirror {
     fn take(&mut self, change: Change) {
         self.changes += 1;
         if change.number <= self.last {
-            self.disorder.push(format!("{} {} has number {} after {}", change.kind, change.key, change.number, self.last));
+            self.disorder
+                .push(format!("{} {} has number {} after {}", change.kind, change.key, change.number, self.last));
         }
         self.last = self.last.max(change.number);
         let rows = if change.kind == "result" { &mut self.results } else { &mut self.summaries };

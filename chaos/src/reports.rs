@@ -62,7 +62,7 @@ impl Reports {
             put("/distribution/version", pick(&mut random, &["9.01", "9.02", "9.03_01"]).to_owned())?;
         }
         if random.random_bool(0.3) {
-            let perl = pick(&mut random, &["5.36.0", "5.25.3", "5.24.1 RC3", "v5.40.1", "5.9.5 patch 31000"]);
+            let perl = pick(&mut random, &["5.36.0", "5.25.3", "5.24.1 RC3", "5.41.3", "5.9.5 patch 31000"]);
             put("/environment/language/version", perl.to_owned())?;
         }
         if random.random_bool(0.2) {

@@ -75,8 +75,7 @@ async fn scene(
 
     let courier = Courier::new(client.clone(), Arc::clone(&tally), Arc::clone(&watch));
     let reports = Reports::new(options.seed, options.size);
-    let mut load =
-        Load::new(reports, courier, testers.clone(), options.seed, options.reports, options.kills);
+    let mut load = Load::new(reports, courier, testers.clone(), options.seed, options.reports, options.kills);
     if !load.probe().await? {
         let reason = "retractions: this assay does not answer DELETE /v4/reports/{id}".to_owned();
         eprintln!("DID NOT RUN: {reason}");
@@ -84,8 +83,7 @@ async fn scene(
     }
     let began = Instant::now();
     let load = Arc::new(load);
-    let faults =
-        Faults::new(stage, Arc::clone(&load), disk, options.seed, options.kills, began + options.duration());
+    let faults = Faults::new(stage, Arc::clone(&load), disk, options.seed, options.kills, began + options.duration());
     let (mut stage, disk, accounts) = torment(load, faults, &following, &tally, options.seed).await?;
     let chaos = began.elapsed();
 

@@ -15,8 +15,7 @@ pub(super) async fn check(path: &Path, accounts: &[Account], mirror: &Mirror) ->
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = pool.context("the database could not be opened")?;
-    let checks =
-        [whole(&pool).await?, tombstones(&pool, mirror).await?, superseded(&pool, accounts).await?];
+    let checks = [whole(&pool).await?, tombstones(&pool, mirror).await?, superseded(&pool, accounts).await?];
     pool.close().await;
     Ok(checks)
 }
@@ -27,8 +26,7 @@ async fn whole(pool: &SqlitePool) -> anyhow::Result<Check> {
     check.equal(|| "the integrity check".to_owned(), &faults, &vec!["ok".to_owned()]);
     let strangers = sqlx::query("PRAGMA foreign_key_check").fetch_all(pool).await?;
     check.equal(|| "rows that point at nothing".to_owned(), &strangers.len(), &0);
-    let open: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM groups WHERE settled_at IS NULL").fetch_one(pool).await?;
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM groups WHERE settled_at IS NULL").fetch_one(pool).await?;
     check.equal(|| "open groups".to_owned(), &open, &0);
     Ok(check)
 }
