@@ -80,9 +80,9 @@ impl Faults {
 
     fn choose(&mut self) -> Fault {
         match self.random.random_range(0..100) {
-            0..62 => Fault::Kill,
-            62..84 => Fault::Pause,
-            84..90 => Fault::FillDisk,
+            0..48 => Fault::Kill,
+            48..82 => Fault::Pause,
+            82..89 => Fault::FillDisk,
             _ => Fault::BreakIndex,
         }
     }

@@ -10,13 +10,13 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Processes to kill
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..))]
     pub kills: u64,
     /// Reports to send; each is sent one to three times, and some are corrected or retracted later
-    #[arg(long, value_name = "N", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
     pub reports: u64,
     /// Longest time for sending and killing; what is left then is not done. The proof comes after it
-    #[arg(long, value_name = "MAX", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "MAX", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
     /// Seed of the reports, of what is done with each, and of the faults
     #[arg(long, value_name = "S", default_value_t = 1)]
