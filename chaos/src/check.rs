@@ -51,6 +51,8 @@ pub struct Watch {
     pub answers: Mutex<Check>,
     /// Processes end when they are told to, and not by themselves.
     pub processes: Mutex<Check>,
+    /// A full disk is forgotten as soon as there is room.
+    pub recoveries: Mutex<Check>,
 }
 
 impl Default for Watch {
@@ -58,6 +60,10 @@ impl Default for Watch {
         Watch {
             answers: Mutex::new(Check::new("answers", "every answer is one the contract allows")),
             processes: Mutex::new(Check::new("processes", "no process ends by itself or panics")),
+            recoveries: Mutex::new(Check::new(
+                "recoveries",
+                "once a full disk has room, all goes on without a restart",
+            )),
         }
     }
 }
@@ -71,8 +77,13 @@ impl Watch {
         self.processes.lock().expect("no holder of a check panics").expect(right, example);
     }
 
+    pub fn recovery(&self, right: bool, example: impl FnOnce() -> String) {
+        self.recoveries.lock().expect("no holder of a check panics").expect(right, example);
+    }
+
     /// What was seen.
-    pub fn checks(&self) -> [Check; 2] {
-        [&self.answers, &self.processes].map(|check| check.lock().expect("no holder of a check panics").clone())
+    pub fn checks(&self) -> [Check; 3] {
+        [&self.answers, &self.processes, &self.recoveries]
+            .map(|check| check.lock().expect("no holder of a check panics").clone())
     }
 }

@@ -32,6 +32,11 @@ impl Addresses {
         (!bases.is_empty()).then(|| bases[lot % bases.len()].clone())
     }
 
+    /// How many answer.
+    pub fn count(&self) -> usize {
+        self.bases.lock().expect("no holder of the addresses panics").len()
+    }
+
     pub fn set(&self, bases: Vec<String>) -> anyhow::Result<()> {
         let beside = self.file.with_extension("new");
         std::fs::write(&beside, bases.join("\n")).context("the addresses could not be written")?;

@@ -30,9 +30,10 @@ impl Disk {
         Ok(Disk { mount: mount.to_owned() })
     }
 
-    /// Writes until nothing more fits.
+    /// Writes until nothing more fits, after what was written before.
     pub fn fill(&self) -> anyhow::Result<()> {
-        let mut ballast = File::create(self.ballast()).context("the ballast could not be made")?;
+        let ballast = File::options().create(true).append(true).open(self.ballast());
+        let mut ballast = ballast.context("the ballast could not be made")?;
         for size in [4 << 20, 64 << 10, 4 << 10] {
             let piece = vec![0u8; size];
             loop {

@@ -35,8 +35,16 @@ enum Fault {
 }
 
 /// A run begins with one of each, so that a short one has them all.
-const FIRST: [Fault; 6] =
-    [Fault::Kill, Fault::Pause, Fault::FillDisk, Fault::BreakIndex, Fault::Kill, Fault::BreakIndex];
+const FIRST: [Fault; 8] = [
+    Fault::Kill,
+    Fault::Pause,
+    Fault::FillDisk,
+    Fault::BreakIndex,
+    Fault::Kill,
+    Fault::BreakIndex,
+    Fault::Pause,
+    Fault::FillDisk,
+];
 
 impl Faults {
     pub fn new(stage: Stage, load: Arc<Load>, disk: Option<Disk>, seed: u64, kills: u64, end: Instant) -> Self {
@@ -82,7 +90,7 @@ impl Faults {
         match self.random.random_range(0..100) {
             0..48 => Fault::Kill,
             48..82 => Fault::Pause,
-            82..89 => Fault::FillDisk,
+            82..91 => Fault::FillDisk,
             _ => Fault::BreakIndex,
         }
     }
@@ -125,9 +133,13 @@ impl Faults {
     /// Fills the disk for a while. A process that is killed meanwhile may not start before there is room again.
     async fn fill_disk(&mut self) -> anyhow::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        disk.fill()?;
         self.tally.disk_fills.add();
-        self.sleep(300..1200).await;
+        // The database frees pages of its own now and then; what it frees is taken as well.
+        for _ in 0..4 {
+            disk.fill()?;
+            let time = Duration::from_millis(self.random.random_range(100..500));
+            tokio::time::sleep(time).await;
+        }
         if self.random.random_bool(0.4) {
             self.kill_one().await?;
             // It may start or not: what counts is that it does when there is room.
@@ -135,7 +147,8 @@ impl Faults {
             self.sleep(0..300).await;
         }
         self.disk.as_ref().context("the disk is still there")?.free()?;
-        self.stage.fill().await
+        self.stage.fill().await?;
+        self.load.revive(self.tally.disk_fills.get()).await
     }
 
     /// Breaks the index while the process that holds it is dead.

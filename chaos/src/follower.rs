@@ -13,7 +13,7 @@ use crate::mirror::{self, Following};
 use crate::tally::Tally;
 
 /// Longest time for a mirror to take in what there is, without any progress.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the mirror until the run ends, with a kill now and then.
 pub async fn torment(following: Following, tally: Arc<Tally>, seed: u64) -> anyhow::Result<()> {

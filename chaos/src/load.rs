@@ -15,7 +15,7 @@ use crate::ledger::{Account, Retracted};
 use crate::reports::{Body, Reports};
 
 /// Reports that are begun together, all of one tester; sometimes sent with one request.
-const BLOCK: u64 = 5;
+pub const BLOCK: u64 = 5;
 /// Blocks that are under way at a time.
 const HANDS: usize = 12;
 /// Reports whose second part waits; beyond this, they come first.
@@ -269,7 +269,7 @@ impl Load {
     }
 
     /// Takes down what became of a body that its tester sent.
-    fn note(&self, account: &mut Account, body: &Body, delivered: Delivered) {
+    pub fn note(&self, account: &mut Account, body: &Body, delivered: Delivered) {
         if delivered.perhaps {
             account.perhaps.push(body.digest.clone());
         }
@@ -295,7 +295,7 @@ impl Load {
     }
 
     /// A form of a report, which is remembered as one its tester sends.
-    fn form(&self, account: &mut Account, form: u64) -> anyhow::Result<Body> {
+    pub fn form(&self, account: &mut Account, form: u64) -> anyhow::Result<Body> {
         let body = self.reports.body(account.index, form)?;
         if account.told(&body.digest).is_none() {
             account.forms.push((body.digest.clone(), body.told.clone()));
@@ -303,16 +303,16 @@ impl Load {
         Ok(body)
     }
 
-    fn account(&self, index: u64) -> Account {
+    pub fn account(&self, index: u64) -> Account {
         let owner = (index / BLOCK) as usize % self.testers.len();
         Account::new(index, self.reports.id(index), owner)
     }
 
-    fn token(&self, account: &Account) -> &str {
+    pub fn token(&self, account: &Account) -> &str {
         &self.testers[account.owner].token
     }
 
-    fn finish(&self, account: Account) {
+    pub fn finish(&self, account: Account) {
         self.done.lock().expect("no holder of the accounts panics").push(account);
     }
 

@@ -20,6 +20,7 @@ mod process;
 mod proof;
 mod recount;
 mod reports;
+mod revival;
 mod run;
 mod stage;
 mod story;

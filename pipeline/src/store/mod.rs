@@ -22,6 +22,8 @@ mod releases;
 mod reports;
 mod results;
 mod testers;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use changes::{ChangeRow, ResultChange};
@@ -72,7 +74,12 @@ impl StoreError {
             }
             StoreError::Database(error) => matches!(
                 error,
-                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed
+                sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::Io(_)
+                    | sqlx::Error::WorkerCrashed
+                    // What an earlier failure has left behind, see `Store::begin`.
+                    | sqlx::Error::InvalidSavePointStatement
             ),
             StoreError::Queue(_) => true,
             StoreError::Migrate(_) | StoreError::Inconsistent { .. } => false,
@@ -151,6 +158,13 @@ impl Store {
 
     pub async fn begin(&self) -> Result<Tx> {
         // A deferred transaction that reads first cannot be upgraded once another process has written.
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        if !matches!(begun, Err(sqlx::Error::InvalidSavePointStatement)) {
+            return Ok(Tx { inner: begun? });
+        }
+        // SQLite ends a transaction by itself when the disk is full. The rollback after that fails, and the connection
+        // believes ever after that it is inside one, so another takes its place. Its own last words do not matter.
+        self.writer.acquire().await?.close().await.ok();
         Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await? })
     }
 

@@ -261,7 +261,8 @@ fn told(attempt: &'static str, directory: &Path) -> impl Fn(TantivyError) -> Ind
         TantivyError::DataCorruption(_) | TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_)) => {
             IndexError::Damaged { directory: directory.into(), source: Box::new(error) }
         }
-        TantivyError::OpenReadError(OpenReadError::IoError { ref io_error, .. }) | TantivyError::IoError(ref io_error)
+        TantivyError::OpenReadError(OpenReadError::IoError { ref io_error, .. })
+        | TantivyError::IoError(ref io_error)
             if torn(io_error) =>
         {
             IndexError::Damaged { directory: directory.into(), source: Box::new(error) }
