@@ -72,7 +72,7 @@ impl Courier {
                 Answer::TurnedAway | Answer::Cut => perhaps = true,
                 Answer::Unsent => {}
             }
-            if self.tally.ended() || (perhaps && lot % 10 == 0) {
+            if self.tally.ended() || (perhaps && lot.is_multiple_of(10)) {
                 return Delivered { perhaps, end: End::Abandoned };
             }
             self.rest(lot).await;

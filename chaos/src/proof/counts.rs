@@ -73,7 +73,7 @@ async fn check_matrices(client: &Client, expected: &Recount, listed: &Listed) ->
         let cells: Cells =
             view.iter().flat_map(|view| view["cells"].as_array().into_iter().flatten()).map(cell).collect();
         let found: Cells = cells.into_iter().filter(|(_, counts)| *counts != [0; 4]).collect();
-        let summed = sums.get(name).map(|all| sum(all)).unwrap_or_default();
+        let summed = sums.get(name).map(sum).unwrap_or_default();
         check.equal(|| format!("the sum of the matrix of {name}"), &sum(found.values()), &summed);
         if let Some(view) = &view {
             check.equal(|| format!("the totals of the matrix of {name}"), &counts(&view["totals"]), &summed);
