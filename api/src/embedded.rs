@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use pipeline::accept::chain;
 use pipeline::clock::Clock;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
@@ -59,28 +60,15 @@ async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
 }
 
 /// Opens the document index. `None`: this server runs without one.
+///
+/// One that cannot be read any more is begun anew: everything in it is derived, and catching up fills it again.
 pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
-    match &settings.index {
-        Index::None => Ok(None),
-        Index::Directory(directory) => {
-            let index = Tantivy::open(directory)
-                .with_context(|| format!("the document index in {} cannot be opened", directory.display()))?;
-            Ok(Some(Arc::new(index)))
-        }
-    }
-}
-
-/// Where whole-file artefacts are published.
-pub fn artefacts(settings: &Settings) -> Artefacts {
-    let pace = Pace { quiet: settings.publish.quiet, latest: settings.publish.latest };
-    Artefacts::new(settings.data.join("published"), pace)
-}
-
-/// The document index; one that cannot be read any more is begun anew, since a rebuild fills it.
-fn mended_index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
     let Index::Directory(directory) = &settings.index else { return Ok(None) };
     let index = match Tantivy::open(directory) {
-        Err(IndexError::Damaged { .. } | IndexError::Outdated { .. }) => Tantivy::anew(directory),
+        Err(error @ (IndexError::Damaged { .. } | IndexError::Outdated { .. })) => {
+            tracing::warn!(error = %chain(&error), "the document index is begun anew; searches are incomplete until it is filled");
+            Tantivy::anew(directory)
+        }
         opened => opened,
     };
     let index = index.with_context(|| format!("the document index in {} cannot be opened", directory.display()))?;
@@ -113,6 +101,12 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
 async fn listed(store: &Store) -> anyhow::Result<Vec<Migration>> {
     let steps = store.migrations().await.context("the migrations cannot be listed")?;
     Ok(steps.into_iter().map(|(version, name, applied_at)| Migration { version, name, applied_at }).collect())
+}
+
+/// Where whole-file artefacts are published.
+pub fn artefacts(settings: &Settings) -> Artefacts {
+    let pace = Pace { quiet: settings.publish.quiet, latest: settings.publish.latest };
+    Artefacts::new(settings.data.join("published"), pace)
 }
 
 /// What a new token is to allow.

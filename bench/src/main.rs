@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 mod dictionary;
 mod floor;
-mod generator;
 mod histogram;
 mod http;
 mod intake;
@@ -20,6 +19,7 @@ mod samples;
 mod scenarios;
 mod server;
 
+use bench::generator;
 use floor::Handler;
 use generator::Generator;
 use measurement::Measurement;

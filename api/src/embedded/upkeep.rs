@@ -13,7 +13,7 @@ use pipeline::rebuild::{self, Progress, Shadow};
 use pipeline::store::{Rebuild, Selection, Store};
 use tokio_util::sync::CancellationToken;
 
-use super::{Hold, artefacts, hold, mended_index, open, prepare, unmigrated};
+use super::{Hold, artefacts, hold, index, open, prepare, unmigrated};
 use crate::config::{Database, Index, Settings};
 
 /// A rebuild that has been run, to its end or to where it was stopped.
@@ -71,7 +71,7 @@ pub async fn rebuild(
         Some(earlier) => earlier,
         None => rebuild::begin(&process, order).await.context("the rebuild could not begin")?,
     };
-    if clears && let Some(index) = mended_index(settings)? {
+    if clears && let Some(index) = index(settings)? {
         index.clear().context("the document index could not be cleared")?;
     }
     if clears {
@@ -101,7 +101,7 @@ async fn catch_up(settings: &Settings, process: &Process, held: &mut Option<Hold
     if held.is_none() {
         return Ok(Indexing::Server);
     }
-    if let Some(index) = mended_index(settings)? {
+    if let Some(index) = index(settings)? {
         let catch_up = CatchUp::new(process.clone(), index);
         while catch_up.step().await.context("the document index could not be filled")? > 0 {}
     }

@@ -97,6 +97,23 @@ fn a_lost_segment_is_damage_and_never_a_panic() {
 }
 
 #[test]
+fn a_segment_that_was_cut_short_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    Tantivy::open(directory.path()).unwrap().put((1..50).map(document).collect(), vec![], 50).unwrap();
+    for extension in ["idx", "pos", "store", "fast", "term", "fieldnorm"] {
+        let segment = files(directory.path(), extension).pop().unwrap();
+        let whole = fs::read(&segment).unwrap();
+        for kept in [0, 3, 7, whole.len() / 2, whole.len() - 1] {
+            fs::write(&segment, &whole[..kept]).unwrap();
+            let cut = Tantivy::open(directory.path()).map(|_| ());
+            assert!(matches!(cut, Err(IndexError::Damaged { .. })), "{extension} cut to {kept}: {cut:?}");
+        }
+        fs::write(&segment, whole).unwrap();
+    }
+    Tantivy::open(directory.path()).unwrap();
+}
+
+#[test]
 fn an_index_of_another_layout_is_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let meta = directory.path().join("meta.json");

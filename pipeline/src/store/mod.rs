@@ -27,6 +27,8 @@ mod releases;
 mod reports;
 mod results;
 mod testers;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod upload_lists;
 mod withdrawals;

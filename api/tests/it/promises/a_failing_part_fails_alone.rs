@@ -54,3 +54,27 @@ async fn an_index_that_is_lost_while_assay_runs_delays_search_alone() {
     server.settle_index().await;
     assert_eq!(server.json("/v4/search?q=successful").await["total"], 30);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_damaged_between_two_starts_is_made_again() {
+    let mut server = Server::start();
+    reports_are_taken_and_counted(&server).await;
+    server.settle_index().await;
+    let index = server.data().join("index");
+    server.kill();
+    let mut cut = 0;
+    for entry in std::fs::read_dir(&index).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "term") {
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+            cut += 1;
+        }
+    }
+    assert!(cut > 0, "there is nothing to damage in {}", index.display());
+    server.start_again();
+    reports_are_taken_and_counted(&server).await;
+    server.settle_index().await;
+    assert_eq!(server.json("/v4/search?q=successful").await["total"], 20);
+    assert!(server.log().contains("begun anew"), "the damage was not told");
+}

@@ -272,8 +272,19 @@ fn told(attempt: &'static str, directory: &Path) -> impl Fn(TantivyError) -> Ind
         TantivyError::DataCorruption(_) | TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_)) => {
             IndexError::Damaged { directory: directory.into(), source: Box::new(error) }
         }
+        TantivyError::OpenReadError(OpenReadError::IoError { ref io_error, .. })
+        | TantivyError::IoError(ref io_error)
+            if torn(io_error) =>
+        {
+            IndexError::Damaged { directory: directory.into(), source: Box::new(error) }
+        }
         _ => IndexError::Engine { attempt, source: Box::new(error) },
     }
+}
+
+/// Whether a file is not as it was written, as opposed to a disk that is away or full.
+fn torn(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// Tantivy panics on some damaged files; searching is not worth more than the process.

@@ -1,0 +1,3 @@
+//! What other crates use of the bench: realistic reports from a seed.
+
+pub mod generator;

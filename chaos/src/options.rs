@@ -1,0 +1,90 @@
+//! What the command line says about a run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+/// Options of a run. Without any, it is the short form that CI runs.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Processes to kill
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..))]
+    pub kills: u64,
+    /// Reports to send; each is sent one to three times, and some are corrected or retracted later
+    #[arg(long, value_name = "N", default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
+    pub reports: u64,
+    /// Longest time for sending and killing; what is left then is not done. The proof comes after it
+    #[arg(long, value_name = "MAX", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Seed of the reports, of what is done with each, and of the faults
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Which processes are run, and killed
+    #[arg(long, value_enum, default_value_t = Mode::All)]
+    pub mode: Mode,
+    /// Median bytes of a report
+    #[arg(long, value_name = "BYTES", default_value_t = 1500)]
+    pub size: usize,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// The program to torment [default: the one beside this program]
+    #[arg(long, value_name = "PATH", env = "ASSAY_BIN")]
+    pub assay: Option<PathBuf>,
+    /// Setting for assay, such as workers=2
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Where the temporary directory is made [default: the system's]
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// Leave assay's logs and the mirror's in this directory
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// Which processes assay runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// One `assay serve`
+    All,
+    /// Two `assay api` and one `assay worker` on one data directory
+    Parts,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::All => "all",
+            Mode::Parts => "parts",
+        }
+    }
+}
+
+impl Options {
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// The program to torment.
+    pub fn program(&self) -> anyhow::Result<PathBuf> {
+        let path = match &self.assay {
+            Some(path) => path.clone(),
+            None => std::env::current_exe().context("could not tell where this program is")?.with_file_name("assay"),
+        };
+        anyhow::ensure!(path.is_file(), "there is no assay at {}; say where with --assay PATH", path.display());
+        path.canonicalize().with_context(|| format!("could not resolve {}", path.display()))
+    }
+
+    /// A directory that is removed when it is dropped.
+    pub fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("assay-chaos-");
+        match &self.scratch {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        }
+        .context("could not make a temporary directory")
+    }
+}
