@@ -1,8 +1,10 @@
 //! The HTTP server: doors, readers, pages, operations.
 
 mod cache;
+mod connections;
 mod demo;
 mod intake;
+mod limits;
 mod observe;
 mod openapi;
 mod pages;
@@ -13,7 +15,6 @@ mod run;
 mod tokens;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use chrono::{DateTime, Utc};
 use pipeline::accept::Acceptor;
@@ -24,11 +25,13 @@ use pipeline::measures::{Measures, gauge};
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use prometheus::{IntGauge, Registry};
+use tokio_util::sync::CancellationToken;
 
 pub use reading::status::StatusView;
 pub use run::{Role, run};
 
 use cache::Answers;
+use limits::Limits;
 use observe::RequestMeasures;
 
 /// All that handlers use.
@@ -42,8 +45,9 @@ pub struct App {
     pub gate: Gate,
     pub answers: Answers,
     pub rules: Rules,
-    /// Reports waiting to be processed, as of a second ago.
-    pub waiting: AtomicI64,
+    pub limits: Limits,
+    /// This process is to end: who waits for news gets what there is.
+    pub stop: CancellationToken,
     pub sizes: tokio::sync::Mutex<run::Sizes>,
     pub requests: RequestMeasures,
     pub gauges: Gauges,
@@ -61,8 +65,6 @@ pub struct Rules {
     pub addresses: bool,
     /// Bytes of a body, after decompression.
     pub body_limit: usize,
-    /// Waiting reports beyond which new ones are turned away.
-    pub queue_limit: i64,
     /// Items on a page.
     pub page_limit: usize,
     /// Where readers reach this server, when that is not where it listens.

@@ -21,6 +21,7 @@ mod matrix;
 mod releases;
 mod reports;
 mod results;
+mod schema;
 mod testers;
 mod tokens;
 
@@ -31,6 +32,7 @@ pub use matrix::{Axis, CellDelta};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
+pub use schema::SchemaFault;
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 
