@@ -183,15 +183,15 @@ pub fn load_server(sources: &Sources) -> Result<Server, ConfigError> {
     Ok(Server { url: server, token, timeout, state, home })
 }
 
-/// Memory for bodies when the operator has not said how much, unless two bodies need more.
+/// Memory for bodies when the operator has not said how much, unless the longest bodies need more.
 const USUAL_MEMORY: Size = Size(256 * Size::MIB);
 
 fn intake(doors: Doors, anonymous: bool, layers: &mut Layers) -> Intake {
-    // A packed body and what comes out of it are there at the same time.
-    let least = Size(doors.body_limit.0 * 2);
+    // Two parts are for the body that comes last, one for all others.
+    let least = Size(doors.body_limit.0 * 3);
     let memory = doors.memory.unwrap_or(USUAL_MEMORY.max(least));
     if memory < least {
-        layers.fault("intake.memory", "expected at least twice intake.body_limit");
+        layers.fault("intake.memory", "expected at least three times intake.body_limit");
     }
     layers.derive("intake.memory", memory.to_string());
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

@@ -149,7 +149,7 @@ concern! {
         exempt: Networks = "127.0.0.0/8,::1", "addresses or networks, with commas between them";
         /// Memory for bodies under way, packed and unpacked, of all requests together. A body that finds none waits
         /// a while, and is then answered 503.
-        memory: Option<Size> = "", "a size, at least twice body_limit; by default that, or 256 MiB if it is more",
+        memory: Option<Size> = "", "a size, at least three times body_limit; by default that, or 256 MiB if it is more",
             if |size: &Option<Size>| size.is_none_or(|size| size.0 <= 1024 * Size::GIB);
         /// Bytes kept free on the disk of the database. With less, reports are answered 503 until there is room
         /// again; readers go on.

@@ -7,6 +7,7 @@ mod intake;
 mod limits;
 mod observe;
 mod openapi;
+pub mod outside;
 mod pages;
 mod problems;
 mod reading;

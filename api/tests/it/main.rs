@@ -2,6 +2,7 @@
 
 mod api_document;
 mod bad_input;
+mod burst;
 mod caching;
 mod captures;
 mod cli;
@@ -9,14 +10,19 @@ mod cli_config;
 mod cli_import;
 mod cli_stub;
 mod cli_submit;
+mod full_disk;
 mod metabase_wire;
 mod pages;
 mod promises;
+mod rates;
 mod raw_bytes;
 mod readers;
 mod recount;
 mod scriptalicious;
+mod schema_versions;
 mod server;
+mod slow_connections;
+mod start_and_stop;
 mod submissions;
 mod tokens;
 mod v3_door;

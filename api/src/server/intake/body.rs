@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use super::packed::unpack;
 use crate::server::App;
 use crate::server::connections::TooSlow;
-use crate::server::limits::room::{Crowded, Room};
+use crate::server::limits::room::{Crowded, Room, Share};
 
 /// Why a body cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -65,26 +65,25 @@ async fn gather(room: &Room, headers: &HeaderMap, body: Body, limit: usize) -> R
         drain(body, limit).await;
         return Err(BodyFault::TooLarge { limit });
     }
-    let packed = read(room, body, limit).await?;
+    let mut share = room.share();
+    let packed = read(&mut share, body, limit).await?;
     let coding = match headers.get(header::CONTENT_ENCODING) {
-        None => return Ok(packed),
+        None => return Ok(share.keep(packed)),
         Some(coding) => coding.to_str().unwrap_or("?").trim().to_ascii_lowercase(),
     };
     if coding == "identity" || coding.is_empty() {
-        return Ok(packed);
+        return Ok(share.keep(packed));
     }
-    let room = room.clone();
     match packed.len() > LONG {
-        false => unpacked(&room, &coding, &packed, limit),
-        true => tokio::task::spawn_blocking(move || unpacked(&room, &coding, &packed, limit))
+        false => unpacked(share, &coding, &packed, limit),
+        true => tokio::task::spawn_blocking(move || unpacked(share, &coding, &packed, limit))
             .await
             .expect("unpacking does not panic"),
     }
 }
 
 /// Reads to the end, or to the first byte too many.
-async fn read(room: &Room, mut body: Body, limit: usize) -> Result<Bytes, BodyFault> {
-    let mut share = room.share();
+async fn read(share: &mut Share, mut body: Body, limit: usize) -> Result<Bytes, BodyFault> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| fault(&error))?;
@@ -96,7 +95,7 @@ async fn read(room: &Room, mut body: Body, limit: usize) -> Result<Bytes, BodyFa
         share.reach(length).await?;
         bytes.extend_from_slice(data);
     }
-    Ok(share.keep(bytes.freeze()))
+    Ok(bytes.freeze())
 }
 
 /// What the connection says of a body that does not go on.
@@ -125,8 +124,8 @@ async fn drain(mut body: Body, limit: usize) {
     drop(tokio::time::timeout(std::time::Duration::from_secs(10), rest).await);
 }
 
-fn unpacked(room: &Room, coding: &str, packed: &[u8], limit: usize) -> Result<Bytes, BodyFault> {
-    let mut share = room.share();
-    let bytes = unpack(coding, packed, limit, |length| share.reach_now(length).is_ok())?;
+/// Packed and unpacked bytes are there at the same time, and both count.
+fn unpacked(mut share: Share, coding: &str, packed: &[u8], limit: usize) -> Result<Bytes, BodyFault> {
+    let bytes = unpack(coding, packed, limit, |length| share.reach_now(packed.len() + length).is_ok())?;
     Ok(share.keep(bytes))
 }

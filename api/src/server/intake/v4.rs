@@ -135,7 +135,7 @@ fn fresh_receipt(app: &App, id: ReportId, digest: String, revision: i64) -> Rece
 }
 
 /// `Prefer: wait=N` (RFC 7240 §4.3), at most a minute.
-fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+pub fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let seconds = values
         .flat_map(|value| value.split(','))
@@ -218,9 +218,9 @@ async fn many(app: &App, sender: &Sender, token: Option<&Token>, bytes: Bytes) -
 }
 
 /// A line's answer so far, its bytes, and its report or what is wrong with it.
-type Line = (LineView, Bytes, Result<Report, ApiError>);
+pub type Line = (LineView, Bytes, Result<Report, ApiError>);
 
-fn parse_lines(bytes: &Bytes) -> Vec<Line> {
+pub fn parse_lines(bytes: &Bytes) -> Vec<Line> {
     let mut lines = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -40,7 +40,7 @@ impl Limits {
         let intake = &settings.intake;
         Limits {
             pressure: Pressure::new(intake, database_directory),
-            room: Room::new(intake.memory),
+            room: Room::new(intake.memory, intake.body_limit),
             proxies: Proxies::new(settings.proxies.clone(), intake.exempt.clone()),
             rates: Rates::new(intake),
             turned_away: counters(

@@ -9,28 +9,41 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::Size;
 
 /// Longest wait of a body that is already begun for others to be done with.
-const PATIENCE: Duration = Duration::from_secs(10);
+///
+/// Legacy clients wait for three minutes, and lose a report that is refused.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes in one permit: a body's share is rounded up to it.
 const UNIT: usize = 1024;
 
 /// The memory that bodies may have, in use or free.
+///
+/// Many bodies, each begun and none whole, could fill all of it and wait for each other. So a part is kept that is large
+/// enough for the longest body, packed and unpacked; who has that part, one at a time, comes to an end.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room {
+    shared: Arc<Semaphore>,
+    last: Arc<Semaphore>,
+}
 
 /// Others hold all there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowded;
 
 impl Room {
-    pub fn new(memory: Size) -> Self {
-        let units = usize::try_from(memory.bytes()).unwrap_or(usize::MAX) / UNIT;
-        Room(Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))))
+    /// `longest`: bytes of the longest body there can be, of which two have to fit into `memory`.
+    pub fn new(memory: Size, longest: Size) -> Self {
+        let shared = memory.bytes().saturating_sub(2 * longest.bytes());
+        let units = usize::try_from(shared).unwrap_or(usize::MAX) / UNIT;
+        Room {
+            shared: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+            last: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// A share of nothing, which can grow.
     pub fn share(&self) -> Share {
-        Share { room: self.clone(), permit: None, held: 0 }
+        Share { room: self.clone(), permit: None, held: 0, last: None }
     }
 }
 
@@ -41,6 +54,8 @@ pub struct Share {
     permit: Option<OwnedSemaphorePermit>,
     /// Bytes that the permit is good for.
     held: usize,
+    /// The part that is large enough for the rest of any body.
+    last: Option<OwnedSemaphorePermit>,
 }
 
 impl Share {
@@ -52,23 +67,27 @@ impl Share {
             Ok(()) => Ok(()),
             Err(Crowded) => {
                 let more = units(bytes - self.held)?;
-                let asked = Arc::clone(&self.room.0).acquire_many_owned(more);
-                match tokio::time::timeout(PATIENCE, asked).await {
-                    Ok(Ok(permit)) => {
-                        self.add(permit);
-                        Ok(())
-                    }
-                    Ok(Err(_)) | Err(_) => Err(Crowded),
+                tokio::select! {
+                    Ok(permit) = Arc::clone(&self.room.shared).acquire_many_owned(more) => self.add(permit),
+                    Ok(permit) = Arc::clone(&self.room.last).acquire_owned() => self.last = Some(permit),
+                    () = tokio::time::sleep(PATIENCE) => return Err(Crowded),
                 }
+                Ok(())
             }
         }
     }
 
     /// As [`Share::reach`], without waiting.
     pub fn reach_now(&mut self, bytes: usize) -> Result<(), Crowded> {
-        let Some(missing) = bytes.checked_sub(self.held).filter(|missing| *missing > 0) else { return Ok(()) };
-        let permit = Arc::clone(&self.room.0).try_acquire_many_owned(units(missing)?).map_err(|_| Crowded)?;
-        self.add(permit);
+        let missing = bytes.saturating_sub(self.held);
+        if missing == 0 || self.last.is_some() {
+            return Ok(());
+        }
+        if let Ok(permit) = Arc::clone(&self.room.shared).try_acquire_many_owned(units(missing)?) {
+            self.add(permit);
+            return Ok(());
+        }
+        self.last = Some(Arc::clone(&self.room.last).try_acquire_owned().map_err(|_| Crowded)?);
         Ok(())
     }
 
@@ -106,32 +125,54 @@ mod tests {
     use super::{Crowded, Room};
     use crate::config::Size;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_share_is_free_again_when_its_bytes_are_dropped() {
-        let room = Room::new(Size(4096));
+        let room = Room::new(Size(8192), Size(2048));
         let mut first = room.share();
         first.reach(3000).await.unwrap();
         first.reach(3072).await.unwrap();
         let mut second = room.share();
-        assert_eq!(second.reach_now(2000), Err(Crowded));
-        assert_eq!(second.reach(2000).await, Err(Crowded), "nobody leaves");
+        second.reach_now(2000).unwrap();
+        assert!(second.last.is_some(), "the part for the last is all there is");
+        let mut third = room.share();
+        assert_eq!(third.reach_now(2000), Err(Crowded));
         let bytes = first.keep(vec![0_u8; 3000]);
         let part = bytes.slice(10..20);
         drop(bytes);
-        assert_eq!(second.reach_now(2000), Err(Crowded), "a part of the bytes is still held");
+        assert_eq!(third.reach_now(2000), Err(Crowded), "a part of the bytes is still held");
         drop(part);
-        second.reach(4096).await.unwrap();
+        third.reach(4096).await.unwrap();
+        assert!(third.last.is_none());
     }
 
     #[tokio::test]
     async fn who_waits_gets_the_room_of_who_leaves() {
-        let room = Room::new(Size(4096));
+        let room = Room::new(Size(8192), Size(2048));
         let mut first = room.share();
         first.reach(4096).await.unwrap();
+        let mut longest = room.share();
+        longest.reach(1).await.unwrap();
         let mut second = room.share();
         let waiting = tokio::spawn(async move { second.reach(4096).await });
         tokio::task::yield_now().await;
         drop(first);
         assert_eq!(waiting.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn bodies_that_are_all_begun_come_to_an_end_one_after_the_other() {
+        let room = Room::new(Size(8192), Size(2048));
+        let mut bodies = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let mut share = room.share();
+            bodies.spawn(async move {
+                for bytes in (512..=2048).step_by(512) {
+                    share.reach(bytes).await?;
+                    tokio::task::yield_now().await;
+                }
+                Ok::<_, Crowded>(())
+            });
+        }
+        assert!(bodies.join_all().await.into_iter().all(|ended| ended == Ok(())));
     }
 }

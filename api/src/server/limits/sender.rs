@@ -62,7 +62,8 @@ impl Proxies {
         among(&self.trusted, address) || among(&self.exempt, address)
     }
 
-    fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> Sender {
+    /// Who sends: `peer` is the connection's other end.
+    pub fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> Sender {
         let address = self.origin(peer.to_canonical(), headers);
         Sender { address, exempt: among(&self.exempt, address) }
     }

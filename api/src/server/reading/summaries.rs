@@ -32,7 +32,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn filter(&self) -> Result<SummaryFilter, ApiError> {
+    pub fn filter(&self) -> Result<SummaryFilter, ApiError> {
         let developer = match self.maturity.as_deref() {
             None => None,
             Some("stable") => Some(false),
