@@ -54,7 +54,9 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
             file.rewind().with_context(|| format!("{} cannot be written to", path.display()))?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => Err(InUse { directory: directory.to_owned(), holder: holder(&mut file) }.into()),
+        Err(TryLockError::WouldBlock) => {
+            Err(InUse { directory: directory.to_owned(), holder: holder(&mut file) }.into())
+        }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
     }
 }

@@ -148,8 +148,7 @@ async fn listen(
 ) -> anyhow::Result<Vec<String>> {
     let proxies = app.limits.proxies.clone();
     let (stop, registry) = (app.stop.clone(), app.measures.registry.clone());
-    let connections =
-        Connections::new(routes::router(app), &settings.bounds, proxies, &registry, stop, cut.clone());
+    let connections = Connections::new(routes::router(app), &settings.bounds, proxies, &registry, stop, cut.clone());
     let mut bases = Vec::new();
     for address in &settings.listen {
         let listener = TcpListener::bind((address.host.as_str(), address.port))

@@ -91,7 +91,11 @@ async fn a_tester_has_a_share_that_nobody_else_can_use_up() {
     let answer = send_openly(&server, "203.0.113.1", "Ann Example").await;
     assert_refused(&answer);
     assert!(answer.text().contains("this tester"), "{}", answer.text());
-    assert_eq!(send_openly(&server, "203.0.113.1", "Bob Example").await.status, 202, "another tester by the same relay");
+    assert_eq!(
+        send_openly(&server, "203.0.113.1", "Bob Example").await.status,
+        202,
+        "another tester by the same relay"
+    );
     assert_eq!(
         send_openly(&server, "203.0.113.2", "Ann Example").await.status,
         202,

@@ -12,7 +12,9 @@ pub enum SchemaFault {
          newer assay, or restore a copy from before it"
     )]
     Newer { found: i64, known: i64 },
-    #[error("it has migration {0}, which this assay does not know: it is not a database of assay's, or not of a release")]
+    #[error(
+        "it has migration {0}, which this assay does not know: it is not a database of assay's, or not of a release"
+    )]
     Foreign(i64),
     #[error("its migration {0} is not the one of that number in this assay; run the assay that wrote it")]
     Changed(i64),

@@ -35,10 +35,7 @@ impl Room {
     pub fn new(memory: Size, longest: Size) -> Self {
         let shared = memory.bytes().saturating_sub(2 * longest.bytes());
         let units = usize::try_from(shared).unwrap_or(usize::MAX) / UNIT;
-        Room {
-            shared: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
-            last: Arc::new(Semaphore::new(1)),
-        }
+        Room { shared: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))), last: Arc::new(Semaphore::new(1)) }
     }
 
     /// A share of nothing, which can grow.
