@@ -278,7 +278,8 @@ impl Drop for Server {
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("the end of the server's log:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
         } else {
-            assert!(!log.contains("panicked"), "the server panicked:\n{log}");
+            // As Rust tells it; libraries say of their threads that one "panicked" when it met a full disk.
+            assert!(!log.contains("panicked at "), "the server panicked:\n{log}");
         }
     }
 }

@@ -116,7 +116,8 @@ mod tests {
     fn the_number_of_buckets_is_bounded() {
         let rates = rates(1, 1);
         for number in 0..300_000_u32 {
-            drop(rates.take(Bucket::Address(std::net::Ipv4Addr::from_bits(number).into()), 1));
+            let address = std::net::Ipv4Addr::from_bits(number).into();
+            assert_eq!(rates.take(Bucket::Address(address), 1), Ok(()));
         }
         rates.buckets.run_pending_tasks();
         assert!(rates.buckets.entry_count() <= MOST_BUCKETS, "{}", rates.buckets.entry_count());
