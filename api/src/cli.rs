@@ -54,7 +54,9 @@ Exit codes:
   0  done                          4  refused by the server (4xx)
   1  something else went wrong     5  the server failed (5xx)
   2  wrong usage or settings       6  the server could not be reached
-  3  no right to do that           7  the server took too long";
+  3  no right to do that           7  the server took too long
+  8  the database is of another version of assay, or half migrated
+  9  another assay works on the data directory";
 
 const FOOTER: &str = "`assay --help` tells where settings come from, and the exit codes.";
 

@@ -12,10 +12,12 @@ use reqwest::Url;
 
 pub mod keys;
 pub mod layers;
+pub mod networks;
 pub mod units;
 
-pub use keys::{Key, Log, Privacy, Publishing, Reading};
+pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading};
 pub use layers::{Origin, Sources};
+pub use networks::Networks;
 pub use units::{Listen, LogFormat, Secret, Size};
 
 use keys::{Asking, Doors, Node};
@@ -34,6 +36,9 @@ pub struct Settings {
     /// Jobs at the same time; 0 holds the queue.
     pub workers: usize,
     pub public_url: Option<Url>,
+    /// Whose word on where a request comes from is believed.
+    pub proxies: Networks,
+    pub bounds: Bounds,
     pub intake: Intake,
     pub privacy: Privacy,
     pub read: Reading,
@@ -77,6 +82,25 @@ pub struct Intake {
     pub group_limit: usize,
     /// Waiting reports beyond which new ones are answered 429.
     pub queue_limit: usize,
+    /// Age of the oldest waiting report beyond which new ones are answered 429.
+    pub queue_age: Duration,
+    /// What one address may send.
+    pub address_rate: Rate,
+    /// What one tester may send.
+    pub tester_rate: Rate,
+    /// Addresses without limits of their own.
+    pub exempt: Networks,
+    /// Memory for bodies under way, all together.
+    pub memory: Size,
+    /// Bytes kept free on the disk. `None`: worked out from the disk's size.
+    pub disk_reserve: Option<Size>,
+}
+
+/// How many reports one sender may send: a burst, filled up again by so many a minute. 0 a minute is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    pub a_minute: u32,
+    pub burst: u32,
 }
 
 /// How a server is asked by the commands that read and submit.
@@ -116,6 +140,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let mut layers = Layers::gather(sources);
     let node = Node::read(&mut layers);
     let doors = Doors::read(&mut layers);
+    let bounds = Bounds::read(&mut layers);
     let privacy = Privacy::read(&mut layers);
     let read = Reading::read(&mut layers);
     let publish = Publishing::read(&mut layers);
@@ -131,7 +156,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     layers.derive("workers", workers.to_string());
     layers.derive("intake.anonymous", anonymous.to_string());
 
-    let Doors { body_limit, group_limit, queue_limit, .. } = doors;
+    let intake = intake(doors, anonymous, &mut layers);
     Ok(Settings {
         data,
         listen: node.listen,
@@ -140,7 +165,9 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         index,
         workers,
         public_url: node.public_url,
-        intake: Intake { anonymous, body_limit, group_limit, queue_limit },
+        proxies: node.proxies,
+        bounds,
+        intake,
         privacy,
         read,
         publish,
@@ -157,6 +184,32 @@ pub fn load_server(sources: &Sources) -> Result<Server, ConfigError> {
     let home = sources.environment.get("HOME").map(PathBuf::from);
     layers.finish()?;
     Ok(Server { url: server, token, timeout, state, home })
+}
+
+/// Memory for bodies when the operator has not said how much, unless the longest bodies need more.
+const USUAL_MEMORY: Size = Size(256 * Size::MIB);
+
+fn intake(doors: Doors, anonymous: bool, layers: &mut Layers) -> Intake {
+    // Two parts are for the body that comes last, one for all others.
+    let least = Size(doors.body_limit.0 * 3);
+    let memory = doors.memory.unwrap_or(USUAL_MEMORY.max(least));
+    if memory < least {
+        layers.fault("intake.memory", "expected at least three times intake.body_limit");
+    }
+    layers.derive("intake.memory", memory.to_string());
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Intake {
+        anonymous,
+        body_limit: doors.body_limit,
+        group_limit: doors.group_limit,
+        queue_limit: doors.queue_limit,
+        queue_age: doors.queue_age,
+        address_rate: Rate { a_minute: count(doors.address_rate), burst: count(doors.address_burst) },
+        tester_rate: Rate { a_minute: count(doors.tester_rate), burst: count(doors.tester_burst) },
+        exempt: doors.exempt,
+        memory,
+        disk_reserve: doors.disk_reserve,
+    }
 }
 
 fn data_directory(said: Option<PathBuf>, layers: &mut Layers) -> PathBuf {

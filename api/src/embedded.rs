@@ -1,9 +1,9 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
+mod hold;
 mod upkeep;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -12,18 +12,23 @@ use pipeline::accept::chain;
 use pipeline::clock::Clock;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
-use pipeline::store::{Scope, Store};
+use pipeline::store::{SchemaFault, Scope, Store};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
 
 use crate::config::{Database, Index, Settings};
 
+use hold::held;
+pub use hold::{Hold, InUse, hold};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
-/// Holds the data directory for one process; it is let go when this is dropped, or the process is gone.
-pub struct Hold {
-    _file: File,
+/// Why the database cannot be worked on by this version.
+#[derive(Debug, thiserror::Error)]
+#[error("the database {path} cannot be worked on: {fault}", path = .path.display())]
+pub struct WrongSchema {
+    path: PathBuf,
+    fault: SchemaFault,
 }
 
 /// Makes the data directory when it is missing.
@@ -32,25 +37,23 @@ pub fn prepare(settings: &Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(data).with_context(|| format!("the data directory {} cannot be made", data.display()))
 }
 
-/// Takes the data directory for this process alone.
-pub fn hold(settings: &Settings) -> anyhow::Result<Hold> {
-    let path = settings.data.join("lock");
-    let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Hold { _file: file }),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another assay works on {}; stop it first, or use another directory with --data",
-            settings.data.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
-    }
+/// Where the database lies.
+pub fn database_directory(settings: &Settings) -> PathBuf {
+    let Database::Sqlite(path) = &settings.database;
+    path.parent().unwrap_or(&settings.data).to_owned()
 }
 
 /// Opens the database and brings it to this version's schema.
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     prepare(settings)?;
     let store = unmigrated(settings).await?;
-    store.migrate().await.context("the database was made by another version of assay, or a migration failed")?;
+    if let Err(error) = store.migrate().await {
+        let Database::Sqlite(path) = &settings.database;
+        return Err(match error.schema_fault() {
+            Some(fault) => WrongSchema { path: path.clone(), fault }.into(),
+            None => error.into(),
+        });
+    }
     Ok(store)
 }
 
@@ -184,7 +187,7 @@ pub async fn check(settings: &Settings) -> Vec<Part> {
         return vec![data];
     }
     let database = Part::of("database", check_database(settings).await);
-    if hold(settings).is_err() {
+    if held(settings) {
         // What a running server holds is in use, and that it is in use shows that it works.
         let running = || Ok("in use by the assay that works on this directory".to_owned());
         return vec![data, database, Part::of("index", running()), Part::of("listen", running())];

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::embedded::{InUse, WrongSchema};
 
 use super::printing;
 
@@ -19,6 +20,8 @@ pub enum Class {
     Server = 5,
     Network = 6,
     TimedOut = 7,
+    Schema = 8,
+    InUse = 9,
 }
 
 impl From<Class> for ExitCode {
@@ -47,6 +50,10 @@ impl Class {
             Class::of_client(error)
         } else if error.is::<ConfigError>() || error.is::<Usage>() {
             Class::Usage
+        } else if error.is::<WrongSchema>() {
+            Class::Schema
+        } else if error.is::<InUse>() {
+            Class::InUse
         } else {
             Class::Other
         }

@@ -7,6 +7,7 @@ use pipeline::queue::MOST_WORKERS;
 use reqwest::Url;
 
 use super::layers::Layers;
+use super::networks::Networks;
 use super::units::{Listen, LogFormat, Secret, Size};
 
 /// One setting, as the manual shows it.
@@ -108,6 +109,9 @@ concern! {
         /// The address that readers see in links, feeds and mails, when it is not the one assay listens on.
         public_url: Option<Url> = "", "an http or https URL; by default links are relative",
             variable "ASSAY_PUBLIC_URL";
+        /// Proxies in front of assay: what they say in `X-Forwarded-For` is believed, and limits are kept for the
+        /// addresses they name. Nobody else's word is.
+        proxies: Networks = "", "addresses or networks such as 10.0.0.0/8, with commas between them";
     }
 }
 
@@ -125,6 +129,53 @@ concern! {
         group_limit: usize = "256", "1 to 10000 reports", if |limit: &usize| (1..=10_000).contains(limit);
         /// Reports accepted and not yet processed beyond which new ones are answered 429 with `Retry-After`.
         queue_limit: usize = "1000000", "1 report or more", if |limit: &usize| *limit >= 1;
+        /// Time that the oldest report may wait to be processed; beyond it new ones are answered 429. Waiting reports
+        /// are safe, and a legacy client loses a report that is refused, so the default outlasts a day of repairs.
+        queue_age: Duration = "2d", "a duration from 1s to 365d",
+            if |age: &Duration| (Duration::from_secs(1)..=Duration::from_secs(365 * 86_400)).contains(age);
+        /// Reports that one address may send in a minute, once its burst is used up; beyond it they are answered 429.
+        /// Relays send the reports of many testers from one address, in bursts and late.
+        address_rate: usize = "6000", "0 to 1000000 reports; 0 for no limit",
+            if |rate: &usize| *rate <= 1_000_000;
+        /// Reports that one address may send at once, after a time of silence. The default is more than all of CPAN's
+        /// testers send in a day.
+        address_burst: usize = "50000", "1 to 100000000 reports", if |burst: &usize| (1..=100_000_000).contains(burst);
+        /// Reports of one tester that are taken in a minute, once the burst is used up.
+        tester_rate: usize = "1200", "0 to 1000000 reports; 0 for no limit", if |rate: &usize| *rate <= 1_000_000;
+        /// Reports of one tester that are taken at once, after a time of silence. The default is about what the
+        /// busiest tester of CPAN sends in a day.
+        tester_burst: usize = "20000", "1 to 100000000 reports", if |burst: &usize| (1..=100_000_000).contains(burst);
+        /// Addresses without limits of their own: imports of the operator, proxies that are not in `proxies`.
+        exempt: Networks = "127.0.0.0/8,::1", "addresses or networks, with commas between them";
+        /// Memory for bodies under way, packed and unpacked, of all requests together. A body that finds none waits
+        /// a while, and is then answered 503.
+        memory: Option<Size> = "", "a size, at least three times body_limit; by default that, or 256 MiB if it is more",
+            if |size: &Option<Size>| size.is_none_or(|size| size.0 <= 1024 * Size::GIB);
+        /// Bytes kept free on the disk of the database. With less, reports are answered 503 until there is room
+        /// again; readers go on.
+        disk_reserve: Option<Size> = "", "a size, 0 for none; by default 512 MiB, or 2 % of the disk if that is less";
+    }
+}
+
+concern! {
+    /// Bounds on connections.
+    pub struct Bounds in "server.", table SERVER {
+        /// Connections that are open at the same time. Further ones wait with the system until one ends.
+        connections: usize = "4096", "16 to 1000000", if |most: &usize| (16..=1_000_000).contains(most);
+        /// Connections of one address; further ones are closed. Proxies and `intake.exempt` have no such limit.
+        address_connections: usize = "512", "1 to 1000000, or 0 for any number", if |most: &usize| *most <= 1_000_000;
+        /// Longest silence: of a connection on which nothing is asked, of a request before its body, of a body at its
+        /// beginning, and of a reader who does not take the answer.
+        idle_timeout: Duration = "60s", "a duration from 100ms to 1h",
+            if |time: &Duration| (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(time);
+        /// Longest time for a body to arrive.
+        body_timeout: Duration = "10m", "a duration from 100ms to 24h",
+            if |time: &Duration| (Duration::from_millis(100)..=Duration::from_secs(86_400)).contains(time);
+        /// Slowest pace of a body, in bytes a second, counted from `idle_timeout` on.
+        body_rate: Size = "1 KiB", "a size from 1 byte to 1 GiB", if |size: &Size| (1..=Size::GIB).contains(&size.0);
+        /// Time for requests and jobs under way to end when assay is told to stop; then they are cut off. The default
+        /// keeps within the ten seconds that container engines wait.
+        drain: Duration = "7s", "a duration up to 10m", if |time: &Duration| *time <= Duration::from_secs(600);
     }
 }
 
@@ -191,7 +242,7 @@ concern! {
 
 /// Every setting, in the order of the manual.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    [NODE, INTAKE, PRIVACY, READ, PUBLISH, LOG, CLIENT].into_iter().flatten()
+    [NODE, INTAKE, SERVER, PRIVACY, READ, PUBLISH, LOG, CLIENT].into_iter().flatten()
 }
 
 pub fn find(name: &str) -> Option<&'static Key> {

@@ -64,7 +64,7 @@ pub async fn rebuild(
     // Half of the counts, and an index that is being emptied, are nothing to show to readers.
     let clears = earlier.as_ref().map_or(order.clear, |earlier| earlier.cleared && earlier.position == 0);
     let mut held = match clears {
-        true => Some(hold(settings).context("--clear works on a directory that nobody else uses")?),
+        true => Some(hold(settings, "rebuild").context("--clear works on a directory that nobody else uses")?),
         false => None,
     };
     let rebuild = match earlier {
@@ -93,7 +93,7 @@ pub async fn rebuild(
 /// Brings the index up to date where no server does.
 async fn catch_up(settings: &Settings, process: &Process, held: &mut Option<Hold>) -> anyhow::Result<Indexing> {
     if held.is_none() {
-        *held = hold(settings).ok();
+        *held = hold(settings, "rebuild").ok();
     }
     if matches!(settings.index, Index::None) {
         return Ok(Indexing::Off);
@@ -140,7 +140,7 @@ pub async fn fsck(
 ) -> anyhow::Result<fsck::Report> {
     let store = existing(settings).await?;
     // Held to the end, so that the index is nobody else's while it is mended.
-    let held = if wanted.repair { hold(settings).ok() } else { None };
+    let held = if wanted.repair { hold(settings, "fsck").ok() } else { None };
     let index = match &settings.index {
         Index::Directory(directory) => Some(IndexPlace { directory: directory.clone(), writable: held.is_some() }),
         Index::None => None,

@@ -1,12 +1,15 @@
 //! The HTTP server: doors, readers, pages, operations.
 
 mod cache;
+mod connections;
 mod contract;
 mod demo;
 mod intake;
 mod jobs;
+mod limits;
 mod observe;
 mod openapi;
+pub mod outside;
 mod pages;
 mod problems;
 mod reading;
@@ -17,7 +20,6 @@ mod tokens;
 mod www;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,12 +33,14 @@ use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use prometheus::{IntGauge, Registry};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 pub use intake::withdrawals::InvalidationOrder;
 pub use reading::status::StatusView;
 pub use run::{Role, run};
 
 use cache::Answers;
+use limits::Limits;
 use observe::RequestMeasures;
 
 /// All that handlers use.
@@ -53,8 +57,9 @@ pub struct App {
     /// One permit for each WebSocket that may be open.
     pub feeds: Arc<Semaphore>,
     pub rules: Rules,
-    /// Reports waiting to be processed, as of a second ago.
-    pub waiting: AtomicI64,
+    pub limits: Limits,
+    /// This process is to end: who waits for news gets what there is.
+    pub stop: CancellationToken,
     pub sizes: tokio::sync::Mutex<run::Sizes>,
     pub requests: RequestMeasures,
     pub gauges: Gauges,
@@ -72,8 +77,6 @@ pub struct Rules {
     pub addresses: bool,
     /// Bytes of a body, after decompression.
     pub body_limit: usize,
-    /// Waiting reports beyond which new ones are turned away.
-    pub queue_limit: i64,
     /// Items on a page.
     pub page_limit: usize,
     /// Longest time for the reader of a WebSocket to take a frame.

@@ -91,7 +91,7 @@ const OPERATIONS: &[Operation] = &[
                       report. `Prefer: wait=N` holds the answer for up to N seconds for the outcome.",
         parameters: &["prefer"],
         answer: ("202", "application/json", "ReceiptView"),
-        problems: &["400", "401", "403", "409", "413", "415", "422", "429", "503"],
+        problems: &["400", "401", "403", "408", "409", "413", "415", "422", "429", "503"],
         body: Some("Report"),
     },
     Operation {
@@ -547,12 +547,13 @@ fn reason(status: &str) -> &'static str {
         "401" => "A valid credential is needed.",
         "403" => "The credential does not allow this.",
         "404" => "It is not there.",
+        "408" => "The body did not arrive in time.",
         "409" => "Another tester's report has this id, or it is not in a state for this, such as withdrawn.",
         "410" => "The report was withdrawn and its bytes purged.",
         "413" => "The body is too large.",
         "415" => "The body's type or encoding is not supported.",
         "422" => "The body is not valid; each fault of a report is listed with its place.",
-        "429" => "Too much is waiting; `Retry-After` says when to come again.",
+        "429" => "Too much is waiting, or one sender sends too fast; `Retry-After` says when to come again.",
         _ => "A part is not available now.",
     }
 }

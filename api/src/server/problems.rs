@@ -113,6 +113,21 @@ impl ApiError {
         error
     }
 
+    /// One sender sends more than it may.
+    pub fn too_fast(detail: impl Into<String>, seconds: u32) -> Self {
+        let mut error =
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", "More reports than one sender may send", detail);
+        error.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        error
+    }
+
+    /// What is sent could not be stored for want of room; nothing of it was.
+    pub fn full(detail: impl Into<String>) -> Self {
+        let mut error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "full", "There is no room", detail);
+        error.headers.push((header::RETRY_AFTER, HeaderValue::from(60_u32)));
+        error
+    }
+
     pub fn timeout(detail: impl Into<String>) -> Self {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long", detail)
     }

@@ -1,7 +1,6 @@
 //! Starts the parts of a process, and ends them again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,6 +22,8 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::cache::Answers;
+use super::connections::Connections;
+use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
 use super::{App, Gauges, Rules, demo, routes};
 use crate::config::{Listen, Settings};
@@ -39,20 +40,19 @@ pub enum Role {
     Worker,
 }
 
-/// Longest time for requests and jobs under way to end after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(20);
-
-/// Longest time for the database to be closed after that.
-const CLOSE: Duration = Duration::from_secs(5);
+/// Longest time for what was cut off to end, and again for the database to be closed.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
     let stop = stop_signal()?;
+    let cut = CancellationToken::new();
     let tracker = TaskTracker::new();
     embedded::prepare(&settings)?;
     // An api and a worker may share a directory; one who does everything has it alone.
     let _hold = match role {
-        Role::Everything | Role::Worker => Some(embedded::hold(&settings)?),
+        Role::Everything => Some(embedded::hold(&settings, "serve")?),
+        Role::Worker => Some(embedded::hold(&settings, "worker")?),
         Role::Api => None,
     };
     let store = embedded::open(&settings).await?;
@@ -76,17 +76,20 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
-        let app = Arc::new(app(&settings, process, index, gate));
-        tracker.spawn(watch_waiting(Arc::clone(&app), stop.clone()));
-        let bases = listen(&settings.listen, app, &stop, &tracker).await?;
+        let app = Arc::new(app(&settings, process, index, gate, stop.clone()));
+        tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
+        tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
+        let bases = listen(&settings, app, &cut, &tracker).await?;
         if demo {
             demo::load(&bases[0]).await?;
         }
     }
     tracker.close();
     stop.cancelled().await;
-    if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
-        tracing::warn!("some work did not end in time; it goes on at the next start");
+    if tokio::time::timeout(settings.bounds.drain, tracker.wait()).await.is_err() {
+        tracing::warn!("some work did not end in time; requests are cut off, jobs go on at the next start");
+        cut.cancel();
+        drop(tokio::time::timeout(CLOSE, tracker.wait()).await);
     }
     // Closing waits for every connection, and what did not end in time may hold one for ever.
     if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
@@ -103,7 +106,13 @@ fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     })
 }
 
-fn app(settings: &Settings, process: Process, index: Option<Arc<dyn DocumentIndex>>, gate: Gate) -> App {
+fn app(
+    settings: &Settings,
+    process: Process,
+    index: Option<Arc<dyn DocumentIndex>>,
+    gate: Gate,
+    stop: CancellationToken,
+) -> App {
     let Process { store, clock, events, measures } = process;
     let intake = &settings.intake;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -121,12 +130,12 @@ fn app(settings: &Settings, process: Process, index: Option<Arc<dyn DocumentInde
             local: settings.public_url.is_none() && settings.listen.iter().all(Listen::loopback),
             addresses: settings.privacy.addresses,
             body_limit: size(intake.body_limit.bytes()),
-            queue_limit: i64::try_from(intake.queue_limit).unwrap_or(i64::MAX),
             page_limit: settings.read.page_limit,
             feed_patience: settings.read.feed_patience,
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),
         },
-        waiting: AtomicI64::new(0),
+        limits: Limits::new(settings, embedded::database_directory(settings), &measures.registry),
+        stop,
         sizes: tokio::sync::Mutex::new(None),
         requests: RequestMeasures::new(&measures.registry),
         gauges: Gauges::new(&measures.registry),
@@ -138,65 +147,27 @@ fn app(settings: &Settings, process: Process, index: Option<Arc<dyn DocumentInde
 
 /// Begins to answer on each address, says so, and gives each as a URL.
 async fn listen(
-    addresses: &[Listen],
+    settings: &Settings,
     app: Arc<App>,
-    stop: &CancellationToken,
+    cut: &CancellationToken,
     tracker: &TaskTracker,
 ) -> anyhow::Result<Vec<String>> {
-    let router = routes::router(app);
+    let proxies = app.limits.proxies.clone();
+    let (stop, registry) = (app.stop.clone(), app.measures.registry.clone());
+    let connections = Connections::new(routes::router(app), &settings.bounds, proxies, &registry, stop, cut.clone());
     let mut bases = Vec::new();
-    for address in addresses {
+    for address in &settings.listen {
         let listener = TcpListener::bind((address.host.as_str(), address.port))
             .await
             .with_context(|| format!("{address} cannot be listened on; choose another with --listen HOST:PORT"))?;
         let base = format!("http://{}", listener.local_addr().context("a listener has an address")?);
-        let serving =
-            axum::serve(NoDelay(listener), router.clone()).with_graceful_shutdown(stop.clone().cancelled_owned());
-        tracker.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "a listener ended");
-            }
-        });
+        tracker.spawn(connections.clone().serve(listener, tracker.clone()));
         bases.push(base);
     }
     for base in &bases {
         println!("listening on {base}");
     }
     Ok(bases)
-}
-
-/// A listener whose connections send small answers at once.
-struct NoDelay(TcpListener);
-
-impl axum::serve::Listener for NoDelay {
-    type Io = tokio::net::TcpStream;
-    type Addr = std::net::SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-        (stream, address)
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
-/// Looks once a second how much waits and what is new, so that neither doors nor feeds need ask the database each time.
-async fn watch_waiting(app: Arc<App>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Ok(freshness) = app.readers.store.freshness(app.readers.clock.now()).await {
-            app.waiting.store(freshness.waiting, Ordering::Relaxed);
-            app.events.note_head(freshness.head);
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-        }
-    }
 }
 
 /// Cancelled by SIGTERM or Ctrl-C.

@@ -21,6 +21,8 @@ pub struct Server {
     pub client: reqwest::Client,
     directory: TempDir,
     arguments: Vec<String>,
+    /// A command that is put before, to run the server by.
+    before: Vec<String>,
     child: Option<Child>,
 }
 
@@ -37,16 +39,37 @@ impl Server {
 
     /// On a directory that holds something already.
     pub fn on(directory: TempDir, arguments: &[&str]) -> Server {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
+        let client = client();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let mut server = Server { url: String::new(), client, directory, arguments, child: None };
+        let mut server = Server { url: String::new(), client, directory, arguments, before: Vec::new(), child: None };
         server.start_again();
         server
+    }
+
+    /// On a data directory that is a file system of its own, of so many mebibytes: filling it harms nobody. `None`:
+    /// this machine does not let its users mount one.
+    pub fn on_small_disk(mebibytes: usize, arguments: &[&str]) -> Option<Server> {
+        let mount = format!("mount -t tmpfs -o size={mebibytes}m none \"$0\"");
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"];
+        let may = Command::new(unshare[0]).args(&unshare[1..]).arg(&mount).arg(&data).output();
+        if !may.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let data = data.to_str().unwrap().to_owned();
+        let before = unshare.into_iter().map(str::to_owned).chain([format!("{mount} && exec \"$@\""), data]);
+        let mut server = Server {
+            url: String::new(),
+            client: client(),
+            directory,
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            before: before.collect(),
+            child: None,
+        };
+        server.start_again();
+        Some(server)
     }
 
     /// Starts on the same directory, at another port.
@@ -54,7 +77,7 @@ impl Server {
         assert!(self.child.is_none(), "the server runs already");
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
         let mut child = self
-            .command(&["serve"])
+            .serving()
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -74,6 +97,26 @@ impl Server {
         let line = line.unwrap_or_else(|_| panic!("the server does not say that it listens:\n{}", self.log()));
         let url = line.strip_prefix("listening on ").expect("the line says where");
         self.url = url.to_owned();
+    }
+
+    fn serving(&self) -> Command {
+        let command = self.command(&["serve"]);
+        let Some((first, rest)) = self.before.split_first() else { return command };
+        let mut before = Command::new(first);
+        before.args(rest).arg(command.get_program()).args(command.get_args());
+        before.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        before.env("HOME", self.directory.path()).current_dir(self.directory.path());
+        before
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// The data directory as the server sees it, where it has a file system of its own.
+    pub fn seen_data(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.pid())).join(self.data().strip_prefix("/").unwrap())
     }
 
     /// `assay COMMAND --data DIRECTORY`, with an empty environment but for a home.
@@ -233,6 +276,10 @@ impl Server {
     }
 }
 
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap()
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
@@ -241,7 +288,8 @@ impl Drop for Server {
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("the end of the server's log:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
         } else {
-            assert!(!log.contains("panicked"), "the server panicked:\n{log}");
+            // As Rust tells it; libraries say of their threads that one "panicked" when it met a full disk.
+            assert!(!log.contains("panicked at "), "the server panicked:\n{log}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 
 mod attempts;
 mod bulk;
@@ -26,6 +26,7 @@ mod rebuilds;
 mod releases;
 mod reports;
 mod results;
+mod schema;
 mod testers;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
+pub use schema::SchemaFault;
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 pub use upload_lists::UploadFilter;
@@ -133,6 +135,9 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(Duration::from_secs(60))
+            // When the disk is full, SQLite ends a transaction by itself. sqlx then fails to end it, believes for ever
+            // that it goes on, and refuses every further one on this connection, the only one that writes.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(
                 options
                     .clone()

@@ -21,7 +21,8 @@ use super::list::{self, PIECE, Piece};
 use super::refusal::Refusal;
 use super::report::document;
 use crate::server::App;
-use crate::server::intake::{body, credentials::bearer, ready};
+use crate::server::intake::{body, credentials::bearer};
+use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
 use crate::server::reading::JSON;
 
@@ -33,19 +34,20 @@ pub async fn schema() -> Response {
 }
 
 /// `POST /v1/report`
-pub async fn submit(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
-    answered(&app, take(&app, &headers, body, None).await)
+pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+    answered(&app, take(&app, &sender, &headers, body, None).await)
 }
 
 /// `POST /v1/report/{uuid}`: the path's id, whatever the body says.
 pub async fn submit_as(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    sender: Sender,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let taken = match id.parse::<ReportId>() {
-        Ok(id) => take(&app, &headers, body, Some(id)).await,
+        Ok(id) => take(&app, &sender, &headers, body, Some(id)).await,
         Err(error) => Err(refuse(StatusCode::BAD_REQUEST, &[("/id".to_owned(), error.to_string())])),
     };
     answered(&app, taken)
@@ -63,13 +65,19 @@ fn answered(app: &App, taken: Result<ReportId, Response>) -> Response {
     }
 }
 
-async fn take(app: &App, headers: &HeaderMap, body: Body, id: Option<ReportId>) -> Result<ReportId, Response> {
-    ready(app).map_err(failed)?;
+async fn take(
+    app: &App,
+    sender: &Sender,
+    headers: &HeaderMap,
+    body: Body,
+    id: Option<ReportId>,
+) -> Result<ReportId, Response> {
+    app.limits.admit(sender).map_err(failed)?;
     let token = bearer(app, headers, Scope::Submit).await.map_err(failed)?;
     if token.is_none() && !app.rules.anonymous {
         return Err(failed(ApiError::unauthorized("a credential is needed")));
     }
-    let bytes = body::whole(headers, body, app.rules.body_limit)
+    let bytes = body::whole(app, headers, body)
         .await
         .map_err(|fault| refuse(fault.status(), &[("/".to_owned(), fault.to_string())]))?;
     if bytes.is_empty() {
@@ -83,6 +91,9 @@ async fn take(app: &App, headers: &HeaderMap, body: Body, id: Option<ReportId>) 
         None => app.identify.anonymous(&report.reporter).await,
     };
     let tester = tester.map_err(|error| failed(error.into()))?;
+    app.limits.count_tester(sender, tester.number, token.is_some(), 1).map_err(failed)?;
+    // What is under way keeps its share of the memory for bodies until it is stored.
+    let _held = bytes.clone();
     let id = id.or(report.id).unwrap_or_else(|| ReportId(Uuid::new_v4()));
     match app.acceptor.accept(Submission::new(id, Door::V4, &tester, bytes)).await {
         Ok(Acceptance::Conflict { .. }) => {

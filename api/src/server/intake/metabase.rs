@@ -20,21 +20,21 @@ use uuid::Uuid;
 
 use super::body::{self, BodyFault};
 use super::credentials::{Basic, basic};
-use super::ready;
 use crate::server::App;
+use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
 
 /// `POST {base}submit/CPAN-Testers-Report`
-pub async fn submit(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
-    let answer = take(&app, &headers, body).await.unwrap_or_else(Refusal::into_response);
+pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+    let answer = take(&app, &sender, &headers, body).await.unwrap_or_else(Refusal::into_response);
     if answer.status().is_client_error() {
         app.measures.count_refusal(Door::Metabase);
     }
     answer
 }
 
-async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
-    ready(app)?;
+async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+    app.limits.admit(sender)?;
     let (profile, secret) = match basic(headers) {
         Basic::Present { profile, secret } => (profile, secret),
         Basic::Absent => return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no credentials were sent")),
@@ -58,7 +58,10 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Re
             ));
         }
     };
-    let bytes = body::whole(headers, body, app.rules.body_limit).await?;
+    app.limits.count_tester(sender, tester.number, true, 1)?;
+    let bytes = body::whole(app, headers, body).await?;
+    // What is under way keeps its share of the memory for bodies until it is stored.
+    let _held = bytes.clone();
     let report = metabase::report(&bytes)?;
     let (id, creator) = (report.id, report.creator);
     if creator != profile {
@@ -96,13 +99,13 @@ pub async fn submit_other(Path(kind): Path<String>) -> Response {
 }
 
 /// `POST {base}register`: a profile, with its secret or without.
-pub async fn register(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
-    enrol(&app, &headers, body).await.unwrap_or_else(Refusal::into_response)
+pub async fn register(State(app): State<Arc<App>>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+    enrol(&app, &sender, &headers, body).await.unwrap_or_else(Refusal::into_response)
 }
 
-async fn enrol(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
-    ready(app)?;
-    let bytes = body::whole(headers, body, app.rules.body_limit).await?;
+async fn enrol(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+    app.limits.admit(sender)?;
+    let bytes = body::whole(app, headers, body).await?;
     let registration = metabase::registration(&bytes)?;
     match app.identify.register(&registration).await.map_err(ApiError::from)? {
         Proof::Proven(_) => Ok(answer(StatusCode::OK, &json!({"message": "accepted"}))),
@@ -162,7 +165,10 @@ impl From<metabase::Refused> for Refusal {
 
 impl From<BodyFault> for Refusal {
     fn from(fault: BodyFault) -> Self {
-        Refusal::new(fault.status(), fault.to_string())
+        match fault {
+            BodyFault::Crowded => ApiError::from(fault).into(),
+            _ => Refusal::new(fault.status(), fault.to_string()),
+        }
     }
 }
 

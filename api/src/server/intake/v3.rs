@@ -14,22 +14,22 @@ use schemas::report::{Dialect, Report, content_type_v3, faults_v3};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::body;
+use super::body::{self, BodyFault};
 use super::credentials::bearer;
-use super::ready;
 use crate::server::App;
+use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
 
-pub async fn submit(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
-    let answer = take(&app, &headers, body).await;
+pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: HeaderMap, body: Body) -> Response {
+    let answer = take(&app, &sender, &headers, body).await;
     if answer.status().is_client_error() {
         app.measures.count_refusal(Door::V3);
     }
     answer
 }
 
-async fn take(app: &App, headers: &HeaderMap, body: Body) -> Response {
-    let token = match ready(app) {
+async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Response {
+    let token = match app.limits.admit(sender) {
         Ok(()) => bearer(app, headers, Scope::Submit).await,
         Err(error) => Err(error),
     };
@@ -45,8 +45,9 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Response {
     {
         return refuse(StatusCode::BAD_REQUEST, &[fault]);
     }
-    let bytes = match body::whole(headers, body, app.rules.body_limit).await {
+    let bytes = match body::whole(app, headers, body).await {
         Ok(bytes) => bytes,
+        Err(BodyFault::Crowded) => return contract_error(BodyFault::Crowded.into()),
         Err(fault) => {
             return refuse(fault.status(), &[(fault.to_string(), "/report".to_owned())]);
         }
@@ -62,6 +63,11 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Response {
         Ok(tester) => tester,
         Err(error) => return contract_error(error.into()),
     };
+    if let Err(error) = app.limits.count_tester(sender, tester.number, token.is_some(), 1) {
+        return contract_error(error);
+    }
+    // What is under way keeps its share of the memory for bodies until it is stored.
+    let _held = bytes.clone();
     // The door gives its own id, whatever the sender says (contract §11.2).
     let id = ReportId(Uuid::new_v4());
     match app.acceptor.accept(Submission::new(id, Door::V3, &tester, bytes)).await {

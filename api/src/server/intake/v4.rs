@@ -1,5 +1,6 @@
 //! `POST /v4/reports`: one report, or many as NDJSON.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use pipeline::accept::Acceptance;
-use pipeline::store::{Door, Scope, Token};
+use pipeline::store::{Door, Scope, TesterNumber, Token};
 use pipeline::submission::Submission;
 use schemas::ids::ReportId;
 use schemas::report::{Dialect, Invalid, Report};
@@ -19,8 +20,8 @@ use uuid::Uuid;
 
 use super::body::{self, BodyFault};
 use super::credentials::bearer;
-use super::ready;
 use crate::server::App;
+use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
 use crate::server::reading::receipts::settled;
 
@@ -30,17 +31,24 @@ const LONGEST_WAIT: u64 = 60;
 /// NDJSON above this is read off the request's thread.
 const LONG: usize = 64 * 1024;
 
-pub async fn submit(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    ready(&app)?;
+pub async fn submit(
+    State(app): State<Arc<App>>,
+    sender: Sender,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.limits.admit(&sender)?;
     let token = bearer(&app, &headers, Scope::Submit).await?;
     if token.is_none() && !app.rules.anonymous {
         return Err(ApiError::unauthorized("reports are taken with a token; ask the operator for one"));
     }
     let kind = Kind::of(&headers)?;
-    let bytes = body::whole(&headers, body, app.rules.body_limit).await?;
+    let bytes = body::whole(&app, &headers, body).await?;
+    // What is under way keeps its share of the memory for bodies until it is answered.
+    let _held = bytes.clone();
     match kind {
-        Kind::One => one(&app, token.as_ref(), &headers, bytes).await,
-        Kind::Many => many(&app, token.as_ref(), bytes).await,
+        Kind::One => one(&app, &sender, token.as_ref(), &headers, bytes).await,
+        Kind::Many => many(&app, &sender, token.as_ref(), bytes).await,
     }
 }
 
@@ -65,7 +73,13 @@ impl Kind {
     }
 }
 
-async fn one(app: &App, token: Option<&Token>, headers: &HeaderMap, bytes: Bytes) -> Result<Response, ApiError> {
+async fn one(
+    app: &App,
+    sender: &Sender,
+    token: Option<&Token>,
+    headers: &HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, ApiError> {
     let submission = match submission(app, token, bytes).await {
         Ok(submission) => submission,
         Err(error) => {
@@ -73,6 +87,7 @@ async fn one(app: &App, token: Option<&Token>, headers: &HeaderMap, bytes: Bytes
             return Err(error);
         }
     };
+    app.limits.count_tester(sender, submission.tester, token.is_some(), 1)?;
     let (id, digest) = (submission.id, submission.digest);
     let acceptance = app.acceptor.accept(submission).await?;
     let (status, revision) = match acceptance {
@@ -123,7 +138,7 @@ fn fresh_receipt(app: &App, id: ReportId, digest: String, revision: i64) -> Rece
 }
 
 /// `Prefer: wait=N` (RFC 7240 §4.3), at most a minute.
-fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+pub fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let seconds = values
         .flat_map(|value| value.split(','))
@@ -167,7 +182,7 @@ async fn attribute(app: &App, token: Option<&Token>, report: Report, bytes: Byte
 }
 
 /// Many reports, one a line; each line has its own answer, in the order of the lines.
-async fn many(app: &App, token: Option<&Token>, bytes: Bytes) -> Result<Response, ApiError> {
+async fn many(app: &App, sender: &Sender, token: Option<&Token>, bytes: Bytes) -> Result<Response, ApiError> {
     let lines = match bytes.len() > LONG {
         false => parse_lines(&bytes),
         true => tokio::task::spawn_blocking(move || parse_lines(&bytes)).await.expect("parsing does not panic"),
@@ -175,6 +190,8 @@ async fn many(app: &App, token: Option<&Token>, bytes: Bytes) -> Result<Response
     if lines.is_empty() {
         return Err(ApiError::syntax("there is no report in the body: expected one JSON object a line"));
     }
+    // The first was counted when the request was admitted.
+    app.limits.count_reports(sender, lines.len() - 1)?;
     let mut views = Vec::with_capacity(lines.len());
     let mut submissions = Vec::with_capacity(lines.len());
     for (line, bytes, parsed) in lines {
@@ -190,6 +207,13 @@ async fn many(app: &App, token: Option<&Token>, bytes: Bytes) -> Result<Response
         views.push(line);
     }
     let (places, submissions): (Vec<usize>, Vec<Submission>) = submissions.into_iter().unzip();
+    let mut by_tester: HashMap<TesterNumber, usize> = HashMap::new();
+    for submission in &submissions {
+        *by_tester.entry(submission.tester).or_default() += 1;
+    }
+    for (tester, reports) in by_tester {
+        app.limits.count_tester(sender, tester, token.is_some(), reports)?;
+    }
     let sent: Vec<_> = submissions.iter().map(|submission| (submission.id, submission.digest)).collect();
     let acceptances = app.acceptor.accept_all(submissions).await?;
     for ((place, (id, digest)), acceptance) in places.into_iter().zip(sent).zip(acceptances) {
@@ -204,9 +228,9 @@ async fn many(app: &App, token: Option<&Token>, bytes: Bytes) -> Result<Response
 }
 
 /// A line's answer so far, its bytes, and its report or what is wrong with it.
-type Line = (LineView, Bytes, Result<Report, ApiError>);
+pub type Line = (LineView, Bytes, Result<Report, ApiError>);
 
-fn parse_lines(bytes: &Bytes) -> Vec<Line> {
+pub fn parse_lines(bytes: &Bytes) -> Vec<Line> {
     let mut lines = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -260,6 +284,7 @@ impl From<BodyFault> for ApiError {
             BodyFault::Encoding(_) => ApiError::media_type(fault.to_string()),
             BodyFault::Packed(_) | BodyFault::Short => ApiError::syntax(fault.to_string()),
             BodyFault::Slow => ApiError::timeout(fault.to_string()),
+            BodyFault::Crowded => ApiError::unavailable(fault.to_string()),
         }
     }
 }

@@ -83,7 +83,7 @@ pub async fn changes(
 async fn wait_for_news(app: &App, after: i64, wait: Duration) -> Result<(), StoreError> {
     let end = Instant::now() + wait;
     let mut head = app.events.head();
-    while Instant::now() < end {
+    while Instant::now() < end && !app.stop.is_cancelled() {
         head.mark_unchanged();
         if app.readers.store.head().await? > after {
             return Ok(());

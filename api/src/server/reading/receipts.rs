@@ -41,7 +41,7 @@ pub async fn settled(app: &App, id: ReportId, wait: Duration) -> Result<Option<R
         head.mark_unchanged();
         let receipt = app.readers.receipt(id).await?;
         let done = receipt.as_ref().is_none_or(|receipt| receipt.state.settled());
-        if done || Instant::now() >= end {
+        if done || Instant::now() >= end || app.stop.is_cancelled() {
             return Ok(receipt);
         }
         // Another process may be the one who works, so the wait is cut into pieces.

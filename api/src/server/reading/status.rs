@@ -123,7 +123,11 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     };
     // A failing index delays search alone, so it does not take the node out of service.
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let parts = serde_json::json!({"database": if database { "ok" } else { "failing" }, "index": index});
+    // Nor does a disk nearly full: readers go on, and intake says by itself that it does not.
+    let disk = if app.limits.pressure.disk_full() { "nearly full" } else { "ok" };
+    let intake = if app.limits.pressure.check().is_ok() { "open" } else { "closed" };
+    let database = if database { "ok" } else { "failing" };
+    let parts = serde_json::json!({"database": database, "index": index, "disk": disk, "intake": intake});
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }
 
@@ -140,6 +144,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> 
     if let Some(bytes) = resident_bytes() {
         gauges.resident.set(bytes);
     }
+    app.limits.show();
     gauges.database.set(app.readers.store.size().await?);
     let encoder = TextEncoder::new();
     let mut text = Vec::new();

@@ -1,0 +1,125 @@
+//! How many reports a sender may send, over time: a bucket for each address and each tester.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use moka::sync::Cache;
+use pipeline::store::TesterNumber;
+
+use crate::config::{Intake, Rate};
+
+/// Buckets kept at most, whoever sends. Who has been silent longest loses theirs, which does them no harm.
+const MOST_BUCKETS: u64 = 65_536;
+
+/// Whose reports are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bucket {
+    Address(IpAddr),
+    /// A tester who has shown to be the one.
+    Tester(TesterNumber),
+    /// A tester as the report says, sent from an address.
+    Claimed(TesterNumber, IpAddr),
+}
+
+/// The buckets in use.
+pub struct Rates {
+    address: Option<Quota>,
+    tester: Option<Quota>,
+    buckets: Cache<Bucket, Arc<DefaultDirectRateLimiter>>,
+    clock: DefaultClock,
+}
+
+impl Rates {
+    pub fn new(intake: &Intake) -> Self {
+        let (address, tester) = (quota(&intake.address_rate), quota(&intake.tester_rate));
+        // A bucket that has filled up again is as good as a new one.
+        let longest = [address, tester].into_iter().flatten().map(|quota| quota.burst_size_replenished_in()).max();
+        let buckets = Cache::builder()
+            .max_capacity(MOST_BUCKETS)
+            .time_to_idle(longest.unwrap_or_default() + Duration::from_secs(1))
+            .build();
+        Rates { address, tester, buckets, clock: DefaultClock::default() }
+    }
+
+    /// Takes reports out of a bucket, all or none. Else: the time after which there will be enough.
+    ///
+    /// More than a bucket holds is counted as a full one; nobody could send it otherwise.
+    pub fn take(&self, bucket: Bucket, reports: usize) -> Result<(), Duration> {
+        let quota = match bucket {
+            Bucket::Address(_) => self.address,
+            Bucket::Tester(_) | Bucket::Claimed(..) => self.tester,
+        };
+        let Some(quota) = quota else { return Ok(()) };
+        let reports = u32::try_from(reports).unwrap_or(u32::MAX).min(quota.burst_size().get());
+        let Some(reports) = NonZeroU32::new(reports) else { return Ok(()) };
+        let limiter = self.buckets.get_with(bucket, || Arc::new(RateLimiter::direct(quota)));
+        match limiter.check_n(reports) {
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
+            Ok(Ok(())) => Ok(()),
+            // The request was cut to what a bucket holds.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// `None`: no limit.
+fn quota(rate: &Rate) -> Option<Quota> {
+    let a_minute = NonZeroU32::new(rate.a_minute)?;
+    Some(Quota::per_minute(a_minute).allow_burst(NonZeroU32::new(rate.burst)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pipeline::store::TesterNumber;
+
+    use super::{Bucket, DefaultClock, MOST_BUCKETS, Rates, quota};
+    use crate::config::Rate;
+
+    fn rates(a_minute: u32, burst: u32) -> Rates {
+        let quota = quota(&Rate { a_minute, burst });
+        let buckets = moka::sync::Cache::builder().max_capacity(MOST_BUCKETS).build();
+        Rates { address: quota, tester: quota, buckets, clock: DefaultClock::default() }
+    }
+
+    #[test]
+    fn a_full_bucket_is_given_out_and_then_fills_slowly() {
+        let rates = rates(1, 100);
+        let bucket = Bucket::Address("192.0.2.1".parse().unwrap());
+        assert_eq!(rates.take(bucket, 60), Ok(()));
+        let wait = rates.take(bucket, 60).unwrap_err();
+        assert!(wait > Duration::from_secs(60 * 19) && wait <= Duration::from_secs(60 * 20), "{wait:?}");
+        assert_eq!(rates.take(bucket, 40), Ok(()), "what was refused was not taken");
+        assert_eq!(rates.take(Bucket::Address("192.0.2.2".parse().unwrap()), 100), Ok(()));
+        assert_eq!(rates.take(Bucket::Tester(TesterNumber(1)), 100), Ok(()));
+    }
+
+    #[test]
+    fn more_than_a_bucket_holds_empties_it() {
+        let rates = rates(1, 100);
+        let bucket = Bucket::Tester(TesterNumber(1));
+        assert_eq!(rates.take(bucket, 5_000), Ok(()));
+        assert!(rates.take(bucket, 1).is_err());
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        assert_eq!(rates(0, 1).take(Bucket::Tester(TesterNumber(1)), 1_000_000), Ok(()));
+    }
+
+    #[test]
+    fn the_number_of_buckets_is_bounded() {
+        let rates = rates(1, 1);
+        for number in 0..300_000_u32 {
+            let address = std::net::Ipv4Addr::from_bits(number).into();
+            assert_eq!(rates.take(Bucket::Address(address), 1), Ok(()));
+        }
+        rates.buckets.run_pending_tasks();
+        assert!(rates.buckets.entry_count() <= MOST_BUCKETS, "{}", rates.buckets.entry_count());
+    }
+}
