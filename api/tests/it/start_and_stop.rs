@@ -81,7 +81,7 @@ const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 async fn a_second_one_on_the_same_directory_is_told_who_has_it() {
     let server = Server::start();
     let holder = format!("assay serve (process {})", server.pid());
-    for command in [&SERVE[..], &["worker"], &["rebuild"]] {
+    for command in [&SERVE[..], &["worker"], &["rebuild", "--clear"]] {
         refused(&server, command, &holder);
     }
     // Those who only look, or write nothing but a token, may.
