@@ -14,7 +14,7 @@ pub mod keys;
 pub mod layers;
 pub mod units;
 
-pub use keys::{Key, Log, Privacy, Reading};
+pub use keys::{Key, Log, Privacy, Reading, Uploads};
 pub use layers::{Origin, Sources};
 pub use units::{Listen, LogFormat, Secret, Size};
 
@@ -37,6 +37,7 @@ pub struct Settings {
     pub intake: Intake,
     pub privacy: Privacy,
     pub read: Reading,
+    pub uploads: Uploads,
     pub log: Log,
     /// Each setting as it is in force and where it was said, in the order of the manual, secrets masked.
     pub effective: Vec<Effective>,
@@ -117,6 +118,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let doors = Doors::read(&mut layers);
     let privacy = Privacy::read(&mut layers);
     let read = Reading::read(&mut layers);
+    let uploads = Uploads::read(&mut layers);
     let log = Log::read(&mut layers);
     Asking::read(&mut layers);
 
@@ -141,6 +143,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         intake: Intake { anonymous, body_limit, group_limit, queue_limit },
         privacy,
         read,
+        uploads,
         log,
         effective: layers.finish()?,
     })

@@ -13,8 +13,9 @@
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
 //! [`rebuild`] runs steps 4 and 5 again over what is stored. No step calls another: they meet through a stored row or
-//! a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
-//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
+//! a job. [`import`] brings other servers' history in, and [`uploads`] what was released. [`store`] alone writes SQL,
+//! [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes, [`tokens`] makes and checks
+//! credentials, [`measures`] counts what happens, [`clock`] tells the time.
 
 pub mod accept;
 pub mod bodies;
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod difference;
 pub mod events;
 pub mod identify;
+pub mod import;
 pub mod index;
 pub mod measures;
 pub mod process;
@@ -33,4 +35,5 @@ pub mod search;
 pub mod store;
 pub mod submission;
 pub mod tokens;
+pub mod uploads;
 pub mod worker;

@@ -8,6 +8,7 @@ mod openapi;
 mod pages;
 mod problems;
 mod reading;
+mod releases_poll;
 mod routes;
 mod run;
 mod tokens;

@@ -22,9 +22,10 @@ use uuid::Uuid;
 
 use super::cache::Answers;
 use super::observe::RequestMeasures;
-use super::{App, Gauges, Rules, demo, routes};
+use super::{App, Gauges, Rules, demo, releases_poll, routes};
 use crate::config::{Listen, Settings};
 use crate::embedded;
+use crate::upstream::Upstream;
 
 /// Which parts a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,10 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
             name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
         };
         worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
+        if let Some(url) = &settings.uploads.upstream {
+            let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
+            tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
+        }
     }
     if role != Role::Worker {
         let app = Arc::new(app(&settings, process, index, gate));

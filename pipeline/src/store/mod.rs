@@ -16,23 +16,28 @@ mod changes;
 mod extracts;
 mod freshness;
 mod groups;
+mod history;
 mod jobs;
 mod matrix;
+mod predecessor;
 mod releases;
 mod reports;
 mod results;
 mod testers;
 mod tokens;
+mod uploads;
 
 pub use changes::{ChangeRow, ResultChange};
 pub use extracts::{Counted, NewExtract, OldExtract};
 pub use groups::{Attempt, GroupNumber};
 pub use matrix::{Axis, CellDelta};
+pub use predecessor::{Predecessor, Profile, StoredFact};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
+pub use uploads::{Upload, UploadName};
 
 /// A database, opened.
 #[derive(Clone, Debug)]
