@@ -76,8 +76,7 @@ impl Upstream {
             return Err(UpstreamError::Answer { url: self.url.clone(), status });
         }
         let bytes = answer.bytes().await.map_err(asked)?;
-        let page = uploads::metacpan(&bytes)
-            .map_err(|source| UpstreamError::Read { url: self.url.clone(), source })?;
+        let page = uploads::metacpan(&bytes).map_err(|source| UpstreamError::Read { url: self.url.clone(), source })?;
         if page.hits < SIZE {
             return Ok((page, None));
         }

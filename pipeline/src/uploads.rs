@@ -66,6 +66,7 @@ async fn write(
     let language = Language::Perl;
     let names: Vec<UploadName> = batch.iter().map(name).collect();
     let known = tx.uploads(language, &names).await?;
+    let collisions_before = stored.collisions.len();
     let mut settled = known.clone();
     for upload in batch {
         match settled.get_mut(&name(upload)) {
@@ -79,9 +80,13 @@ async fn write(
             Some(_) => stored.collisions.push(upload.clone()),
         }
     }
-    let written: Vec<Upload> =
-        settled.into_iter().filter(|(name, upload)| known.get(name) != Some(upload)).map(|(_, upload)| upload).collect();
-    stored.same += (names.len() - written.len().min(names.len())) as u64;
+    let written: Vec<Upload> = settled
+        .into_iter()
+        .filter(|(name, upload)| known.get(name) != Some(upload))
+        .map(|(_, upload)| upload)
+        .collect();
+    let others = written.len() + stored.collisions.len() - collisions_before;
+    stored.same += batch.len().saturating_sub(others) as u64;
     if written.is_empty() {
         return Ok(None);
     }
@@ -141,7 +146,10 @@ pub fn told(collisions: &[Upload]) -> Vec<String> {
         by_name.entry(name(upload)).or_insert(upload);
     }
     let told = |upload: &Upload| {
-        format!("{} {}: {}/{} is not its first archive", upload.distribution, upload.version, upload.author, upload.filename)
+        format!(
+            "{} {}: {}/{} is not its first archive",
+            upload.distribution, upload.version, upload.author, upload.filename
+        )
     };
     let mut lines: Vec<String> = by_name.into_values().map(told).collect();
     lines.sort();

@@ -89,11 +89,7 @@ pub fn read(row: &Row) -> Result<Reading, Unfit> {
             user_agent: None,
             toolchain: None,
             language: language(row),
-            system: System {
-                osname: clean(&row.osname),
-                osversion: Some(clean(&row.osvers)),
-                ..System::default()
-            },
+            system: System { osname: clean(&row.osname), osversion: Some(clean(&row.osvers)), ..System::default() },
         },
         distribution: Distribution {
             name: dist,

@@ -9,6 +9,8 @@ mod cli_config;
 mod cli_import;
 mod cli_stub;
 mod cli_submit;
+mod history;
+mod mariadb;
 mod metabase_wire;
 mod pages;
 mod promises;

@@ -191,12 +191,15 @@ fn packed(one: Historic) -> Packed {
 }
 
 /// Writes a batch into one group. `None`: there is nothing in it to process.
-async fn write(tx: &mut Tx, batch: Vec<Packed>, now: DateTime<Utc>) -> Result<(Tally, Option<GroupNumber>), StoreError> {
+async fn write(
+    tx: &mut Tx,
+    batch: Vec<Packed>,
+    now: DateTime<Utc>,
+) -> Result<(Tally, Option<GroupNumber>), StoreError> {
     let mut tally = Tally::default();
     let group = tx.open_group(batch.len(), now).await?;
     let batch = with_testers(tx, one_of_each(batch, &mut tally), now).await?;
-    let numbered: Vec<(i64, &NewReport)> =
-        batch.iter().filter_map(|one| Some((one.number?, &one.report))).collect();
+    let numbered: Vec<(i64, &NewReport)> = batch.iter().filter_map(|one| Some((one.number?, &one.report))).collect();
     let mut inserted: HashMap<ReportId, i64> =
         tx.insert_numbered_reports(group, &numbered).await?.into_iter().collect();
     let rest: Vec<&Packed> = batch.iter().filter(|one| !inserted.contains_key(&one.report.id)).collect();
@@ -223,12 +226,7 @@ async fn write(tx: &mut Tx, batch: Vec<Packed>, now: DateTime<Utc>) -> Result<(T
 
 /// A report whose id is stored: what came by a door stays, a row gives way to the report itself, and a row to a newer
 /// word of the same row.
-async fn write_again(
-    tx: &mut Tx,
-    report: &NewReport,
-    group: GroupNumber,
-    tally: &mut Tally,
-) -> Result<(), StoreError> {
+async fn write_again(tx: &mut Tx, report: &NewReport, group: GroupNumber, tally: &mut Tally) -> Result<(), StoreError> {
     let stored = tx.report(report.id).await?.ok_or_else(|| StoreError::inconsistent("reports", 0))?;
     if stored.digest == report.digest {
         tally.unchanged += 1;
@@ -244,10 +242,16 @@ async fn write_again(
 /// The last of each id: a source that tells of one report twice means its latest word.
 fn one_of_each(batch: Vec<Packed>, tally: &mut Tally) -> Vec<Packed> {
     let mut seen = HashSet::with_capacity(batch.len());
-    let mut kept: Vec<Packed> = batch.into_iter().rev().filter(|one| seen.insert(one.report.id) || {
-        tally.skip("the same report again in the source");
-        false
-    }).collect();
+    let mut kept: Vec<Packed> = batch
+        .into_iter()
+        .rev()
+        .filter(|one| {
+            seen.insert(one.report.id) || {
+                tally.skip("the same report again in the source");
+                false
+            }
+        })
+        .collect();
     kept.reverse();
     kept
 }

@@ -24,12 +24,11 @@ impl Store {
     pub async fn doors(&self, ids: &[ReportId]) -> Result<Vec<(ReportId, String)>> {
         // Ids in the database are bytes; a list of them travels as hexadecimal text.
         let texts: Vec<String> = ids.iter().map(|id| id.0.simple().to_string().to_uppercase()).collect();
-        let rows: Vec<(Uuid, String)> = sqlx::query_as(
-            "SELECT id, door FROM reports WHERE id IN (SELECT unhex(value) FROM json_each($1))",
-        )
-        .bind(serde_json::to_string(&texts).expect("ids are texts"))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<(Uuid, String)> =
+            sqlx::query_as("SELECT id, door FROM reports WHERE id IN (SELECT unhex(value) FROM json_each($1))")
+                .bind(serde_json::to_string(&texts).expect("ids are texts"))
+                .fetch_all(&self.readers)
+                .await?;
         Ok(rows.into_iter().map(|(id, door)| (ReportId(id), door)).collect())
     }
 }

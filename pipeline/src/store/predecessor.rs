@@ -36,10 +36,8 @@ impl Predecessor {
 
     /// How many rows `cpanstats` has after a number.
     pub async fn cpanstats_left(&self, after: i64) -> Result<u64> {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM cpanstats WHERE id > ?")
-            .bind(after)
-            .fetch_one(&self.pool)
-            .await?;
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM cpanstats WHERE id > ?").bind(after).fetch_one(&self.pool).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -128,11 +126,7 @@ impl FromRow<'_, MySqlRow> for StoredFact {
 impl FromRow<'_, MySqlRow> for Profile {
     fn from_row(row: &MySqlRow) -> std::result::Result<Self, sqlx::Error> {
         let name: Option<String> = row.try_get("fullname")?;
-        Ok(Profile {
-            resource: row.try_get("resource")?,
-            name: name.unwrap_or_default(),
-            email: row.try_get("email")?,
-        })
+        Ok(Profile { resource: row.try_get("resource")?, name: name.unwrap_or_default(), email: row.try_get("email")? })
     }
 }
 

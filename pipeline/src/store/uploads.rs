@@ -29,8 +29,7 @@ const UPLOAD: &str = "number, language, distribution, version, author, filename,
 impl Store {
     /// The upload of a release.
     pub async fn upload(&self, language: Language, distribution: &str, version: &str) -> Result<Option<Upload>> {
-        let sql =
-            format!("SELECT {UPLOAD} FROM uploads WHERE language = $1 AND distribution = $2 AND version = $3");
+        let sql = format!("SELECT {UPLOAD} FROM uploads WHERE language = $1 AND distribution = $2 AND version = $3");
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(language.as_str())
             .bind(distribution)

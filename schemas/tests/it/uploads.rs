@@ -20,7 +20,8 @@ fn a_release_search_is_read_in_each_of_its_forms() {
         "status": "latest"});
     let wrapped = json!({"author": ["PREACTION"], "archive": ["My-Dist-1.001.tar.gz"],
         "date": ["2016-11-19T03:03:20.000Z"], "status": ["cpan"]});
-    let expected = upload("PREACTION", "My-Dist", "1.001", "My-Dist-1.001.tar.gz", Some("2016-11-19T03:03:20Z"), Kind::Cpan);
+    let expected =
+        upload("PREACTION", "My-Dist", "1.001", "My-Dist-1.001.tar.gz", Some("2016-11-19T03:03:20Z"), Kind::Cpan);
     for answer in [
         json!({"hits": {"total": 1, "hits": [{"_source": source}]}}),
         json!({"hits": {"hits": [{"fields": wrapped}]}}),
@@ -54,7 +55,9 @@ fn what_cannot_be_named_is_left_out_and_counted_as_a_hit() {
 fn an_index_line_is_an_upload_and_a_header_line_is_none() {
     let line = "CGI::Fast    2.13  L/LE/LEEJO/CGI-Fast-2.13.tar.gz";
     assert_eq!(package(line), Some(upload("LEEJO", "CGI-Fast", "2.13", "CGI-Fast-2.13.tar.gz", None, Kind::Cpan)));
-    for header in ["File:         02packages.details.txt", "Line-Count:   200000", "", "Columns:  package name, version, path"] {
+    for header in
+        ["File:         02packages.details.txt", "Line-Count:   200000", "", "Columns:  package name, version, path"]
+    {
         assert_eq!(package(header), None, "{header}");
     }
 }

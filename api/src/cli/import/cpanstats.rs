@@ -27,7 +27,8 @@ becomes the time of receipt. A report that is there in a fuller form is left. Ro
 that are no reports, or damaged beyond use, are left out and counted by reason.
 
 It writes to the data directory itself; a server may run meanwhile. Importing
-twice changes nothing, and an import that was stopped goes on where it was.
+twice changes nothing, and an import that was stopped goes on where it was. From
+MySQL, a later run reads the rows that are new; --restart also sees regraded ones.
 
 Examples:
   assay import cpanstats cpanstats.tsv.gz

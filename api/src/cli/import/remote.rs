@@ -90,16 +90,14 @@ pub async fn import(order: Remote, said: Said) -> anyhow::Result<Class> {
         base: order.url.as_str().trim_end_matches('/').to_owned(),
         retry_for: order.retry_for,
     };
-    let run = Run {
-        import: site.import(source::name_of_address("v3", order.url.as_str())),
-        other,
-        jobs: order.jobs.into(),
-    };
+    let run =
+        Run { import: site.import(source::name_of_address("v3", order.url.as_str())), other, jobs: order.jobs.into() };
     let told = || format!("{} is not imported whole", order.url);
     let tally = match (order.from, &order.ids) {
         (Some(from), _) => run.days(from, order.until, order.restart).await,
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("{} could not be read", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("{} could not be read", path.display()))?;
             run.listed(text.lines().map(str::to_owned).collect()).await
         }
         (None, None) => run.distributions(&order.dist).await,

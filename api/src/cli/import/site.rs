@@ -42,7 +42,10 @@ impl Site {
         let site = Site { process, processing, _hold: hold };
         if processing == Processing::Here {
             for group in site.process.store.open_groups(i64::MAX).await? {
-                site.process.process(group, "import").await.context("reports of an earlier run fail to be processed")?;
+                site.process
+                    .process(group, "import")
+                    .await
+                    .context("reports of an earlier run fail to be processed")?;
             }
         }
         Ok(site)

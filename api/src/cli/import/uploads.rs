@@ -83,7 +83,11 @@ pub async fn import(order: Uploads, said: Said) -> anyhow::Result<Class> {
         true => printing::json(counts.to_string().as_bytes())?,
         false => printing::line(&format!(
             "{} new, {} changed, {} unchanged, {} of a name another archive has; {} releases follow them",
-            all.new.len(), all.changed.len(), all.same, all.collisions.len(), all.releases
+            all.new.len(),
+            all.changed.len(),
+            all.same,
+            all.collisions.len(),
+            all.releases
         ))?,
     }
     Ok(Class::Done)
