@@ -1,17 +1,4 @@
--- What was released, by whom and when, as CPAN's own servers tell it. An upload is authoritative over what reports say
--- of their release. `kind` is 'cpan', 'backpan' (deleted from CPAN, kept in its history) or 'unknown'; a `released_at`
--- of 1970-01-01 is one that no source has told.
-CREATE TABLE uploads (
-    number       INTEGER  NOT NULL PRIMARY KEY,
-    language     TEXT     NOT NULL,
-    distribution TEXT     NOT NULL,
-    version      TEXT     NOT NULL,
-    author       TEXT     NOT NULL,
-    filename     TEXT     NOT NULL,
-    released_at  DATETIME NOT NULL,
-    kind         TEXT     NOT NULL,
-    seen_at      DATETIME NOT NULL,
-    UNIQUE (language, distribution, version)
-);
+-- What was released upstream, whether anybody has tested it or not.
+CREATE TABLE uploads (number INTEGER NOT NULL PRIMARY KEY, language TEXT NOT NULL, distribution TEXT NOT NULL, version TEXT NOT NULL, author TEXT NOT NULL, filename TEXT NOT NULL, released_at DATETIME NOT NULL, kind TEXT NOT NULL, seen_at DATETIME NOT NULL, UNIQUE (language, distribution, version));
 CREATE INDEX uploads_by_author ON uploads (author, released_at);
 CREATE INDEX uploads_by_release_time ON uploads (released_at);

@@ -120,5 +120,5 @@ fn what_is_no_report_says_why() {
     let undated = with(|row| (row.fulldate.clear(), row.postdate = "0".to_owned()).1);
     assert_eq!(unfit(undated), Unfit::Date);
     assert!(matches!(unfit(with(|row| row.dist = "Foo/../Bar".to_owned())), Unfit::Text(_)));
-    assert!(matches!(cpanstats::parse(b"[]"), Err(Unfit::Text(_))));
+    assert!(matches!(cpanstats::parse(b"17"), Err(Unfit::Text(_))));
 }
