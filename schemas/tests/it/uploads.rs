@@ -29,7 +29,7 @@ fn a_release_search_is_read_in_each_of_its_forms() {
         json!([source]),
     ] {
         let page = metacpan(answer.to_string().as_bytes()).expect("a page");
-        assert_eq!(page.uploads, [expected.clone()], "{answer}");
+        assert_eq!(page.uploads, std::slice::from_ref(&expected), "{answer}");
         assert_eq!(page.hits, 1);
         assert!(page.last.expect("a time").starts_with("2016-11-19T03:03:20"));
     }

@@ -55,7 +55,7 @@ impl Site {
         Import { process: self.process.clone(), processing: self.processing, source }
     }
 
-    /// Says what became of an import, and ends it. Whatever was left out is a reason for the exit code to say so.
+    /// Says what became of an import, and ends it. What was left out is told, and no failure: every history has some.
     pub async fn close(self, tally: &Tally, as_json: bool) -> anyhow::Result<Class> {
         self.process.store.close().await;
         match as_json {
