@@ -15,7 +15,7 @@ pub mod layers;
 pub mod networks;
 pub mod units;
 
-pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading};
+pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading, Uploads};
 pub use layers::{Origin, Sources};
 pub use networks::Networks;
 pub use units::{Listen, LogFormat, Secret, Size};
@@ -43,6 +43,7 @@ pub struct Settings {
     pub privacy: Privacy,
     pub read: Reading,
     pub publish: Publishing,
+    pub uploads: Uploads,
     pub log: Log,
     /// Each setting as it is in force and where it was said, in the order of the manual, secrets masked.
     pub effective: Vec<Effective>,
@@ -144,6 +145,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let privacy = Privacy::read(&mut layers);
     let read = Reading::read(&mut layers);
     let publish = Publishing::read(&mut layers);
+    let uploads = Uploads::read(&mut layers);
     let log = Log::read(&mut layers);
     Asking::read(&mut layers);
 
@@ -171,6 +173,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         privacy,
         read,
         publish,
+        uploads,
         log,
         effective: layers.finish()?,
     })

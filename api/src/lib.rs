@@ -5,3 +5,4 @@ pub mod client;
 pub mod config;
 pub mod embedded;
 pub mod server;
+pub mod upstream;

@@ -14,10 +14,10 @@
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
 //! [`withdraw`] takes a report back, and puts it back. [`jobs`] is what operators do with work that failed. [`rebuild`]
-//! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. No step calls another: they
-//! meet through a stored row or a job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`]
-//! packs and unpacks bytes, [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells
-//! the time.
+//! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`import`] brings other
+//! servers' history in, and [`uploads`] what was released. No step calls another: they meet through a stored row or a
+//! job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
+//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
 
 pub mod accept;
 pub mod bodies;
@@ -27,6 +27,7 @@ pub mod difference;
 pub mod events;
 pub mod fsck;
 pub mod identify;
+pub mod import;
 pub mod index;
 pub mod jobs;
 pub mod measures;
@@ -39,5 +40,6 @@ pub mod search;
 pub mod store;
 pub mod submission;
 pub mod tokens;
+pub mod uploads;
 pub mod withdraw;
 pub mod worker;

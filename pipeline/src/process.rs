@@ -333,6 +333,7 @@ pub(crate) async fn replace(
         .into_iter()
         .collect();
     let releases = tx.put_releases(&one_of_each(keys), now).await?;
+    tx.adopt_uploads(&releases.values().copied().collect::<Vec<_>>()).await?;
 
     let mut rows = Vec::with_capacity(readings.len());
     let mut same = Vec::new();

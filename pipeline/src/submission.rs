@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use schemas::addresses;
+use schemas::cpanstats;
 use schemas::ids::{Digest, ReportId};
 use schemas::metabase;
 use schemas::report::{Dialect, Invalid, Report, Reporter};
@@ -33,6 +34,8 @@ pub enum Unreadable {
     Report(#[from] Invalid),
     #[error(transparent)]
     Legacy(#[from] metabase::Refused),
+    #[error(transparent)]
+    Row(#[from] cpanstats::Unfit),
 }
 
 /// Reads stored bytes as the current shape, upgrading older ones. Pure.
@@ -41,6 +44,7 @@ pub fn read(door: Door, bytes: &[u8], reporter: Reporter) -> Result<Report, Unre
         Door::V4 => Ok(Report::parse(bytes, Dialect::V4)?),
         Door::V3 => Ok(Report::parse(bytes, Dialect::V3)?),
         Door::Metabase => Ok(metabase::report(bytes)?.upgrade(reporter)?),
+        Door::Cpanstats => Ok(cpanstats::parse(bytes)?.report),
     }
 }
 
@@ -58,7 +62,7 @@ pub fn readable(door: Door, id: ReportId, bytes: &[u8], name: &str) -> Result<Va
     match door {
         Door::V4 => Ok(schemas::report::without_addresses(bytes, Dialect::V4, Some(id))?),
         Door::V3 => Ok(schemas::report::without_addresses(bytes, Dialect::V3, Some(id))?),
-        Door::Metabase => {
+        Door::Metabase | Door::Cpanstats => {
             let reporter = Reporter { name: Some(name.to_owned()), email: String::new() };
             Ok(read(door, bytes, reporter)?.without_addresses())
         }

@@ -9,6 +9,8 @@
 //! | [`grade`] | the four grades and counts of them |
 //! | [`report`] | the current shape of a report (contract §2.1) and its checks |
 //! | [`metabase`] | the legacy envelope, and its upgrade to the current shape (contract §2.2, §3.1) |
+//! | [`cpanstats`] | rows of the predecessor's table, read as reports (contract §3.2) |
+//! | [`uploads`] | archives released on CPAN, as its servers tell of them (contract §3.4) |
 //! | [`distname`] | distribution, version and author out of an archive's path, as CPAN::DistnameInfo reads them |
 //! | [`perl`] | language versions and their maturity (contract §3.3) |
 //! | [`platform`] | canonical operating system names |
@@ -25,6 +27,7 @@
 
 pub mod addresses;
 pub mod contract;
+pub mod cpanstats;
 pub mod distname;
 pub mod extract;
 pub mod feeds;
@@ -38,5 +41,6 @@ pub mod query;
 pub mod reason;
 pub mod report;
 pub mod text;
+pub mod uploads;
 pub mod views;
 pub mod withdrawal;

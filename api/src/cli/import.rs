@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,10 +23,17 @@ use super::exit::{Class, Usage};
 use super::{Remote, Said, printing};
 
 mod bookmark;
+mod cpanstats;
+mod facts;
 mod lines;
+mod meter;
 mod progress;
 mod rejects;
+mod remote;
 mod sending;
+mod site;
+mod source;
+mod uploads;
 
 const HELP: &str = "\
 A FILE has one v3 report on each line; it may be compressed by gzip or zstd; `-`
@@ -42,13 +49,16 @@ Examples:
   assay import reports.ndjson.zst
   assay import a.gz b.gz --jobs 8 --server https://assay.example.org
   zcat reports.ndjson.gz | assay import - --rejected refused.ndjson
+  assay import cpanstats --help      another server's history, on the data directory
 
 Exit code 0 when all lines are there, 4 when some were refused; else the code of
 what stopped it, and the same command resumes it.";
 
 #[derive(Args, Debug)]
-#[command(after_help = HELP)]
+#[command(after_help = HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Import {
+    #[command(subcommand)]
+    history: Option<History>,
     /// Files of lines; `-` is stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -74,6 +84,19 @@ pub struct Import {
     remote: Remote,
 }
 
+/// What is brought over from other servers, on the data directory itself.
+#[derive(Debug, Subcommand)]
+enum History {
+    /// What was released: MetaCPAN's search, 02packages, CSV
+    Uploads(uploads::Uploads),
+    /// Rows of the predecessor's table of reports: a dump, or MySQL
+    Cpanstats(cpanstats::Cpanstats),
+    /// Facts the predecessor keeps: files, or MySQL
+    Metabase(facts::Facts),
+    /// Reports of another server, asked for one by one
+    V3(remote::Remote),
+}
+
 /// How many lines ended how. A line counts once, under the outcome the server gave it last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -84,6 +107,13 @@ pub struct Tally {
 }
 
 pub async fn import(import: Import, said: Said) -> anyhow::Result<Class> {
+    match import.history {
+        Some(History::Uploads(order)) => return uploads::import(order, said).await,
+        Some(History::Cpanstats(order)) => return cpanstats::import(order, said).await,
+        Some(History::Metabase(order)) => return facts::import(order, said).await,
+        Some(History::V3(order)) => return remote::import(order, said).await,
+        None => {}
+    }
     let inputs: Vec<_> = import.files.iter().filter(|path| path.as_os_str() == "-").collect();
     if inputs.len() > 1 {
         return Err(Usage("stdin can be read only once".to_owned()).into());

@@ -217,6 +217,18 @@ concern! {
 }
 
 concern! {
+    /// Where new releases are asked for.
+    pub struct Uploads in "uploads.", table UPLOADS {
+        /// Release search that a worker asks for the releases of the last seven days, such as MetaCPAN's
+        /// https://fastapi.metacpan.org/v1/release/_search.
+        upstream: Option<Url> = "", "an http or https URL; by default nobody is asked";
+        /// Time between two questions. After a failure the next comes sooner, and then later and later.
+        every: Duration = "10m", "a duration from 1s to 1d",
+            if |every: &Duration| (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(every);
+    }
+}
+
+concern! {
     /// What is logged, on stderr.
     pub struct Log in "log.", table LOG {
         /// `text` for people, `json` for machines: one object a line.
@@ -242,7 +254,7 @@ concern! {
 
 /// Every setting, in the order of the manual.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    [NODE, INTAKE, SERVER, PRIVACY, READ, PUBLISH, LOG, CLIENT].into_iter().flatten()
+    [NODE, INTAKE, SERVER, PRIVACY, READ, PUBLISH, UPLOADS, LOG, CLIENT].into_iter().flatten()
 }
 
 pub fn find(name: &str) -> Option<&'static Key> {

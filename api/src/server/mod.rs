@@ -13,6 +13,7 @@ pub mod outside;
 mod pages;
 mod problems;
 mod reading;
+mod releases_poll;
 mod routes;
 mod run;
 mod testers;

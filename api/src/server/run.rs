@@ -25,9 +25,10 @@ use super::cache::Answers;
 use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
-use super::{App, Gauges, Rules, demo, routes};
+use super::{App, Gauges, Rules, demo, releases_poll, routes};
 use crate::config::{Listen, Settings};
 use crate::embedded;
+use crate::upstream::Upstream;
 
 /// Which parts a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,10 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         };
         worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
         tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
+        if let Some(url) = &settings.uploads.upstream {
+            let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
+            tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
+        }
     }
     if role != Role::Worker {
         let app = Arc::new(app(&settings, process, index, gate, stop.clone()));

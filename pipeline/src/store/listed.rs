@@ -18,16 +18,18 @@ pub struct ListedRow {
     pub author: Option<String>,
     pub archive: Option<String>,
     pub address: Option<String>,
-    /// Number of the upload; none while uploads are not known.
+    /// Number of the upload; none while nobody has told of it.
     pub upload: Option<i64>,
 }
 
-/// What every list selects. The one place that knows of uploads: a join here gives all lists their numbers.
+/// What every list selects.
 ///
 /// Reports come first: from releases on, SQLite would read and sort all reports of a language for the newest thousand.
 /// It takes joins by that name in the order written.
 const LISTED: &str = "SELECT extracts.number, extracts.document, releases.author, releases.archive, testers.address, \
-                      CAST(NULL AS BIGINT) AS upload FROM extracts \
+                      (SELECT uploads.number FROM uploads WHERE uploads.language = releases.language \
+                       AND uploads.distribution = releases.distribution AND uploads.version = releases.version) \
+                      AS upload FROM extracts \
                       CROSS JOIN releases CROSS JOIN testers WHERE releases.number = extracts.release \
                       AND testers.number = extracts.tester AND extracts.removed = FALSE";
 

@@ -19,9 +19,11 @@ mod extracts;
 mod freshness;
 mod fsck;
 mod groups;
+mod history;
 mod jobs;
 mod listed;
 mod matrix;
+mod predecessor;
 mod rebuilds;
 mod releases;
 mod reports;
@@ -32,6 +34,7 @@ mod testers;
 mod tests;
 mod tokens;
 mod upload_lists;
+mod uploads;
 mod withdrawals;
 
 pub use attempts::{Attempt, AttemptEnd, AttemptOutcome};
@@ -42,6 +45,7 @@ pub use fsck::{Counting, DigestedBody, Oddity, RowMark, Span, WaitingJob};
 pub use groups::{Group, GroupNumber, GroupReport};
 pub use listed::ListedRow;
 pub use matrix::{Axis, CellDelta};
+pub use predecessor::{Predecessor, Profile, StoredFact};
 pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
@@ -50,6 +54,7 @@ pub use schema::SchemaFault;
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 pub use upload_lists::UploadFilter;
+pub use uploads::{Upload, UploadName};
 pub use withdrawals::{Selected, Withdrawal, WithdrawalSelection};
 
 /// A database, opened.

@@ -21,6 +21,8 @@ pub enum Door {
     V4,
     V3,
     Metabase,
+    /// No door of today's: a row of the predecessor's `cpanstats`, of which only the row is left.
+    Cpanstats,
 }
 
 impl Door {
@@ -29,6 +31,7 @@ impl Door {
             Door::V4 => "v4",
             Door::V3 => "v3",
             Door::Metabase => "metabase",
+            Door::Cpanstats => "cpanstats",
         }
     }
 }
@@ -43,7 +46,8 @@ impl FromStr for Door {
     type Err = ();
 
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
-        [Door::V4, Door::V3, Door::Metabase].into_iter().find(|door| door.as_str() == text).ok_or(())
+        let doors = [Door::V4, Door::V3, Door::Metabase, Door::Cpanstats];
+        doors.into_iter().find(|door| door.as_str() == text).ok_or(())
     }
 }
 

@@ -15,3 +15,15 @@ pub fn captures() -> Vec<(String, Vec<u8>)> {
     };
     index.iter().map(capture).collect()
 }
+
+/// Rows that today's server made of the captures, by guid in lower case.
+pub fn oracle() -> std::collections::BTreeMap<String, Value> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/peer-answers/legacy.jsonl");
+    let rows = std::fs::read_to_string(file).unwrap();
+    let row = |line: &str| {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        let row = answer["cpanstats"].clone();
+        row["guid"].as_str().map(str::to_lowercase).map(|guid| (guid, row))
+    };
+    rows.lines().filter_map(row).collect()
+}

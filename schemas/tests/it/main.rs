@@ -2,6 +2,7 @@
 
 mod bad;
 mod corpus;
+mod cpanstats;
 mod distname;
 mod extraction;
 mod extraction_anything;
@@ -15,3 +16,4 @@ mod platform;
 mod query;
 mod report;
 mod report_anything;
+mod uploads;

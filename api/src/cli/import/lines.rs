@@ -161,9 +161,9 @@ impl Iterator for Lines {
 }
 
 /// Tells how much of the file has been read, while a decompressor reads it.
-struct Counted {
-    source: Box<dyn Read + Send>,
-    position: Arc<AtomicU64>,
+pub(super) struct Counted {
+    pub source: Box<dyn Read + Send>,
+    pub position: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
@@ -175,7 +175,7 @@ impl Read for Counted {
 }
 
 /// Reads through gzip or zstd where the first bytes say so, whatever the file's name.
-fn decompressed(mut reader: BufReader<Counted>) -> io::Result<Box<dyn BufRead + Send>> {
+pub(super) fn decompressed(mut reader: BufReader<Counted>) -> io::Result<Box<dyn BufRead + Send>> {
     match reader.fill_buf()? {
         [0x1f, 0x8b, ..] => Ok(Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(reader)))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Box::new(BufReader::new(zstd::Decoder::with_buffer(reader)?))),
