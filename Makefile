@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DATA  ?= target/demo
 
-.PHONY: help run test lint fmt bench
+.PHONY: help run test lint fmt bench chaos fuzz
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,4 +24,12 @@ fmt: ## Format the code
 
 bench: ## Measure every scenario beside its floors, at a size of a few minutes
 	$(CARGO) build --release -p api -p bench
-	target/release/assay-bench all
+	$${CARGO_TARGET_DIR:-target}/release/assay-bench all
+
+chaos: ## Kill, starve and break a running assay, and prove that it kept its promises
+	$(CARGO) build -p api -p chaos
+	$${CARGO_TARGET_DIR:-target}/debug/assay-chaos
+	$${CARGO_TARGET_DIR:-target}/debug/assay-chaos --mode parts
+
+fuzz: ## Try each parser of outside bytes with a hundred thousand inputs
+	CARGO_PROFILE_DEV_OPT_LEVEL=2 $(CARGO) run -p fuzz -- --inputs 100000
