@@ -42,6 +42,26 @@ async fn with_captures() -> Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn metacpan_reads_the_counts_of_all_releases_at_once_and_nothing_of_an_empty_server() {
+    let empty = Server::start();
+    assert_eq!(run("metacpan.pl", &empty, &[]).await, json!({"status": 404, "releases": {}}));
+
+    let server = with_captures().await;
+    let seen = run("metacpan.pl", &server, &[]).await;
+    assert_eq!(seen["status"], 200);
+    let summaries = server.lines("/v4/summaries?language=perl").await;
+    let releases = seen["releases"].as_object().unwrap();
+    assert_eq!(releases.len(), summaries.len());
+    for summary in &summaries {
+        let version = summary["version"].as_str().unwrap().trim_start_matches('v');
+        let read = &releases[&format!("{}-{version}", summary["distribution"].as_str().unwrap())];
+        for grade in ["pass", "fail", "na", "unknown"] {
+            assert_eq!(read[grade], summary[grade], "{grade} of {summary}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_matrix_reads_a_distribution_and_an_author() {
     let server = with_captures().await;
     let seen = run("matrix.pl", &server, &["Acme-l33t", "LABAUTH"]).await;
