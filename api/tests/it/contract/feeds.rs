@@ -3,8 +3,9 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::{SinkExt as _, StreamExt as _};
+use pipeline::clock::Clock;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -104,7 +105,7 @@ async fn an_upload_that_the_upstream_tells_of_arrives_at_each_follower_who_wants
     let mut all = [open(&server, "/v3/upload").await, open(&server, "/v1/upload").await];
     let mut by_distribution = open(&server, "/v3/upload/dist/Other").await;
     let mut by_author = open(&server, "/v1/upload/author/BOB").await;
-    let hour = (Utc::now() - TimeDelta::hours(1)).format("%Y-%m-%dT%H:00:").to_string();
+    let hour = (Clock::System.now() - TimeDelta::hours(1)).format("%Y-%m-%dT%H:00:").to_string();
     let row = |distribution: &str, author: &str, second: &str| {
         json!({
             "dist": distribution, "version": "v1.2.3", "author": author,

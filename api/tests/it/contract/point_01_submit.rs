@@ -51,6 +51,19 @@ async fn three_levels_of_json_are_read_whatever_the_header_says_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn facts_of_another_type_are_not_taken_and_not_for_want_of_a_content_type() {
+    let server = Server::start();
+    let tester = Tester::registered(&server, "Ann Example").await;
+    for base in BASES {
+        let body = tester.report(&Made::default());
+        let request = String::from_utf8(tester.submitting(base, &body)).unwrap();
+        let request = request.replace("submit/CPAN-Testers-Report", "submit/CPAN-Testers-Fact-LegacyReport");
+        let told = shown_to_tester(&exchange(&server, request.as_bytes()).await, 404);
+        assert_eq!(told, "facts of type CPAN-Testers-Fact-LegacyReport are not taken: only CPAN-Testers-Report");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_32_mib_is_taken_and_one_byte_more_is_not() {
     let server = Server::start();
     let tester = Tester::registered(&server, "Ann Example").await;

@@ -147,9 +147,12 @@ async fn a_release_leaves_cpan_with_its_upload_and_stays_counted() {
     database.close().await;
 }
 
+/// Author, distribution and version.
+type Read = (String, String, String);
+
 /// An archive's path below the authors' directories, and what the real module read of it: `None` where it lacks one
 /// of author, name and version, and today's server fails.
-fn archives() -> Vec<(String, Option<(String, String, String)>)> {
+fn archives() -> Vec<(String, Option<Read>)> {
     let table = String::from_utf8(fixture_bytes("distnameinfo-vectors.tsv")).unwrap();
     let read = |line: &str| {
         let columns: Vec<&str> = line.split('\t').collect();
