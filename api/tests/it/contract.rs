@@ -2,7 +2,14 @@
 
 mod data;
 mod feeds;
+mod legacy;
 mod oracle;
+mod point_01_submit;
+mod point_02_register;
+mod point_03_no_redirects;
+mod point_04_names;
+mod point_05_versions;
+mod point_06_sent_twice;
 mod point_07_release_list;
 mod point_08_errors;
 mod point_09_summary;

@@ -257,7 +257,7 @@ async fn an_api_is_read_by_distribution_and_an_assay_by_a_list_of_ids() {
     assert_eq!((&tally["unchanged"], tally["skipped"].as_object().unwrap().len()), (&json!(1), 1), "{tally}");
 }
 
-fn hit(author: &str, archive: &str, date: &str, status: &str) -> Value {
+pub fn hit(author: &str, archive: &str, date: &str, status: &str) -> Value {
     json!({"_source": {"author": author, "archive": archive, "date": date, "status": status}})
 }
 
@@ -296,7 +296,7 @@ async fn uploads_come_from_each_kind_of_file_and_name_the_author_of_a_release() 
 }
 
 /// A release search: answers what is asked of it, a page at a time.
-async fn search(hits: Arc<Mutex<Vec<Value>>>, failing: Arc<AtomicUsize>) -> String {
+pub async fn search(hits: Arc<Mutex<Vec<Value>>>, failing: Arc<AtomicUsize>) -> String {
     type Shared = (Arc<Mutex<Vec<Value>>>, Arc<AtomicUsize>);
     async fn answer(
         State((hits, failing)): State<Shared>,

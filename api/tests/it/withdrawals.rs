@@ -92,6 +92,13 @@ async fn a_tester_retracts_a_report_and_it_is_gone_from_everywhere_but_its_own_p
         assert!(page.text().contains("Retracted by its tester") && page.text().contains("my compiler was broken"));
     }
 
+    for page in ["/report", "/cpan/report"] {
+        let (shape, letter) = (format!("{page}/{}?json=1", made.id), format!("{page}/{}?raw=1", made.id));
+        assert_eq!(server.get(&shape).await.text(), "{\"success\":0}");
+        let letter = server.get(&letter).await;
+        assert_eq!((letter.status, letter.text().contains("<h1>Report not found</h1>")), (200, true));
+    }
+
     // The same again is the same receipt; a correction is refused.
     let again = send(&server, &ann, &made).await;
     assert_eq!((again.status, again.json()), (200, receipt));

@@ -1,12 +1,18 @@
 //! WebSocket feeds: results and summaries that change, from a cursor on.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
 use futures::{SinkExt as _, StreamExt as _};
-use serde_json::Value;
+use pipeline::clock::Clock;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::data::others;
+use crate::history::{hit, search};
 use crate::server::{PATIENCE, Server};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -17,16 +23,23 @@ async fn open(server: &Server, path: &str) -> Socket {
     socket
 }
 
-/// The next text frame.
+/// What the next text frame says.
 async fn frame(socket: &mut Socket) -> Value {
-    loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a frame in time").unwrap().unwrap();
-        match message {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-            Message::Ping(_) => {}
-            other => panic!("{other:?}"),
+    serde_json::from_str(&text(socket).await).unwrap()
+}
+
+/// The next text frame. Pings on the way do not make the wait longer.
+async fn text(socket: &mut Socket) -> String {
+    let told = async {
+        loop {
+            match socket.next().await.unwrap().unwrap() {
+                Message::Text(text) => return text.to_string(),
+                Message::Ping(_) => {}
+                other => panic!("{other:?}"),
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("a frame in time")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +96,37 @@ async fn uploads_can_be_followed_under_both_versions() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_the_upstream_tells_of_arrives_at_each_follower_who_wants_it() {
+    let hits = Arc::new(Mutex::new(Vec::new()));
+    let url = search(hits.clone(), Arc::new(AtomicUsize::new(0))).await;
+    let upstream = format!("uploads.upstream={url}");
+    let server = Server::with(&["--listen", "127.0.0.1:0", "--set", &upstream, "--set", "uploads.every=1s"]);
+    let mut all = [open(&server, "/v3/upload").await, open(&server, "/v1/upload").await];
+    let mut by_distribution = open(&server, "/v3/upload/dist/Other").await;
+    let mut by_author = open(&server, "/v1/upload/author/BOB").await;
+    let hour = (Clock::System.now() - TimeDelta::hours(1)).format("%Y-%m-%dT%H:00:").to_string();
+    let row = |distribution: &str, author: &str, second: &str| {
+        json!({
+            "dist": distribution, "version": "v1.2.3", "author": author,
+            "filename": format!("{distribution}-v1.2.3.tar.gz"), "released": format!("{hour}{second}Z"),
+        })
+    };
+    let told = [row("Foo-Bar", "ANN", "01"), row("Other", "BOB", "02")];
+    for upload in &told {
+        let [author, archive, released] =
+            ["author", "filename", "released"].map(|name| upload[name].as_str().unwrap().to_owned());
+        hits.lock().unwrap().push(hit(&author, &archive, released.trim_end_matches('Z'), "latest"));
+        for socket in &mut all {
+            // Each once, though the upstream tells of it at every question.
+            assert_eq!(text(socket).await, upload.to_string());
+        }
+    }
+    assert_eq!(text(&mut by_distribution).await, told[1].to_string());
+    assert_eq!(text(&mut by_author).await, told[1].to_string());
+    assert_eq!(server.json("/v3/upload").await, json!(told));
 }
 
 #[tokio::test(flavor = "multi_thread")]
