@@ -219,8 +219,8 @@ concern! {
 concern! {
     /// Where new releases are asked for.
     pub struct Uploads in "uploads.", table UPLOADS {
-        /// Release search that a worker asks for the releases of the last seven days, such as MetaCPAN's
-        /// https://fastapi.metacpan.org/v1/release/_search.
+        /// Release search that a worker asks for the releases of the last seven days, such as MetaCPAN's:
+        /// /v1/release/_search at fastapi.metacpan.org.
         upstream: Option<Url> = "", "an http or https URL; by default nobody is asked";
         /// Time between two questions. After a failure the next comes sooner, and then later and later.
         every: Duration = "10m", "a duration from 1s to 1d",
