@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 /// Longest wait for an answer. Processes are paused for less, so only a kill cuts an answer off.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where assay answers at the moment; also in a file, for the mirror, which is another process.
 #[derive(Clone)]
@@ -80,6 +80,8 @@ pub enum Answer {
     Unsent,
     /// The connection broke off: nobody knows whether it was done.
     Cut,
+    /// There was a connection, and no answer for longer than any process is paused.
+    Silent,
 }
 
 /// Sends requests.
@@ -150,6 +152,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() => return Answer::Unsent,
+        Err(error) if error.is_timeout() => return Answer::Silent,
         Err(_) => return Answer::Cut,
     };
     let status = response.status().as_u16();

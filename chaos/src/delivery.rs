@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::check::Watch;
-use crate::client::{Answer, Client, Receipt};
+use crate::client::{Answer, Client, PATIENCE, Receipt};
 use crate::reports::Body;
 use crate::tally::Tally;
 
@@ -69,7 +69,7 @@ impl Courier {
                     self.watch.answer(problem(&text), || format!("a bare {status}: {text}"));
                     perhaps = true;
                 }
-                Answer::TurnedAway | Answer::Cut => perhaps = true,
+                Answer::TurnedAway | Answer::Cut | Answer::Silent => perhaps = true,
                 Answer::Unsent => {}
             }
             if self.tally.ended() || (perhaps && lot.is_multiple_of(10)) {
@@ -94,7 +94,7 @@ impl Courier {
                 self.watch.answer(status >= 500 && problem(&text), || format!("many were answered {status}: {text}"));
                 None
             }
-            Answer::TurnedAway | Answer::Unsent | Answer::Cut => None,
+            Answer::TurnedAway | Answer::Unsent | Answer::Cut | Answer::Silent => None,
         }
     }
 
@@ -102,13 +102,15 @@ impl Courier {
     pub async fn retract(&self, id: &str, token: &str) -> Option<(u16, String)> {
         loop {
             let lot = self.lot();
-            match self.client.retract(lot, token, id).await {
+            let answer = self.client.retract(lot, token, id).await;
+            self.heard(&answer, "a retraction");
+            match answer {
                 Answer::Taken(status, text) => return Some((status, text)),
                 Answer::Refused(status, text) if status < 500 => return Some((status, text)),
                 Answer::Refused(status, text) => {
                     self.watch.answer(problem(&text), || format!("a bare {status}: {text}"));
                 }
-                Answer::TurnedAway | Answer::Unsent | Answer::Cut => {}
+                Answer::TurnedAway | Answer::Unsent | Answer::Cut | Answer::Silent => {}
             }
             if self.tally.ended() {
                 return None;
@@ -125,8 +127,16 @@ impl Courier {
         tokio::time::sleep(Duration::from_millis(5 + lot as u64 % 40)).await;
     }
 
+    /// A request may be cut off by a kill, but never left without an answer.
+    fn heard(&self, answer: &Answer, what: &str) {
+        if matches!(answer, Answer::Silent) {
+            self.watch.answer(false, || format!("{what} was left without an answer for {} s", PATIENCE.as_secs()));
+        }
+    }
+
     fn count(&self, answer: &Answer, reports: usize) {
         let tally = &self.tally;
+        self.heard(answer, if reports == 1 { "a report" } else { "a request with many reports" });
         for _ in 0..reports {
             match answer {
                 Answer::Unsent => return,
@@ -134,7 +144,7 @@ impl Courier {
                 Answer::TurnedAway => tally.turned_away.add(),
                 Answer::Refused(status, _) if *status >= 500 => tally.unanswered.add(),
                 Answer::Refused(..) => {}
-                Answer::Cut => tally.unanswered.add(),
+                Answer::Cut | Answer::Silent => tally.unanswered.add(),
             }
             tally.sends.add();
         }

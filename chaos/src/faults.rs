@@ -143,8 +143,10 @@ impl Faults {
         if self.random.random_bool(0.4) {
             self.kill_one().await?;
             // It may start or not: what counts is that it does when there is room.
+            let before = self.stage.len();
             self.stage.fill().await.ok();
             self.sleep(0..300).await;
+            self.stage.dismiss_workers(before).await;
         }
         self.disk.as_ref().context("the disk is still there")?.free()?;
         self.stage.fill().await?;

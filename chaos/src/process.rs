@@ -60,9 +60,18 @@ impl Recipe {
 
     /// The JSON a command of assay prints.
     pub async fn json(&self, words: &[&str]) -> anyhow::Result<serde_json::Value> {
+        let (status, printed) = self.told(words).await?;
+        anyhow::ensure!(status.success(), "assay {words:?} failed; its log ends with:\n{}", self.log_end());
+        Ok(printed)
+    }
+
+    /// The same of a command that may fail, with how it ended.
+    pub async fn told(&self, words: &[&str]) -> anyhow::Result<(ExitStatus, serde_json::Value)> {
         let ended = self.command(words)?.output().await.with_context(|| format!("{words:?} could not be run"))?;
-        anyhow::ensure!(ended.status.success(), "assay {words:?} failed; its log ends with:\n{}", self.log_end());
-        serde_json::from_slice(&ended.stdout).with_context(|| format!("assay {words:?} did not print JSON"))
+        let printed = serde_json::from_slice(&ended.stdout).with_context(|| {
+            format!("assay {words:?} ended with {} and no JSON; its log ends with:\n{}", ended.status, self.log_end())
+        })?;
+        Ok((ended.status, printed))
     }
 
     /// Starts a part, and waits until it answers.

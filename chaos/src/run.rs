@@ -34,7 +34,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Story> {
     let recipe = Recipe {
         program: options.program()?,
         data: scratch.path().join("disk").join("assay"),
-        settings: options.settings.clone(),
+        settings: settings(options),
         log: scratch.path().join("assay.log"),
     };
     let told = scene(options, scratch.path(), recipe, disk, &mut not_run).await;
@@ -46,6 +46,14 @@ pub async fn run(options: &Options) -> anyhow::Result<Story> {
         }
     }
     told
+}
+
+/// Settings for assay. With every other seed it keeps no reserve on its disk, so that it meets a full one in the middle
+/// of its work, and not only at the doors.
+fn settings(options: &Options) -> Vec<String> {
+    let reserve = options.seed.is_multiple_of(2).then(|| "intake.disk_reserve=0".to_owned());
+    // Of a setting given twice, the later counts.
+    reserve.into_iter().chain(options.settings.iter().cloned()).collect()
 }
 
 fn mount(place: &Path, reports: u64, not_run: &mut Vec<String>) -> Option<Disk> {
@@ -116,14 +124,15 @@ async fn torment(
     tally: &Arc<Tally>,
     seed: u64,
 ) -> anyhow::Result<(Stage, Option<Disk>, Vec<Account>)> {
-    let sending = tokio::spawn(load.run());
+    let sending = tokio::spawn(Arc::clone(&load).run());
     let mirroring = tokio::spawn(follower::torment(following.clone(), Arc::clone(tally), seed));
     let tormented = faults.run().await;
     tally.end();
-    let accounts = sending.await.context("the load panicked")??;
+    sending.await.context("the load panicked")??;
     mirroring.await.context("the mirror's keeper panicked")??;
     let (stage, disk) = tormented?;
-    Ok((stage, disk, accounts))
+    // Not before the faults are through: after a full disk, they send as well.
+    Ok((stage, disk, load.accounts()))
 }
 
 /// Makes the data directory, and a token for each tester.

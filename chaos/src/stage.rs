@@ -75,6 +75,18 @@ impl Stage {
         self.publish()
     }
 
+    /// Ends the workers at a place and behind it, whether they run or not: one that was begun without room on its disk
+    /// may have given up, and does not say whether it will.
+    pub async fn dismiss_workers(&mut self, place: usize) {
+        let begun = self.processes.split_off(place.min(self.processes.len()));
+        for process in begun {
+            match process.part {
+                Part::Worker => process.kill().await,
+                Part::Serve | Part::Api => self.processes.push(process),
+            }
+        }
+    }
+
     pub fn pause(&self, place: usize) {
         if let Some(process) = self.processes.get(place) {
             process.pause();

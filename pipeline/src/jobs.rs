@@ -7,6 +7,7 @@ use schemas::views::jobs::{JobState, RetriedView};
 
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::process::bury;
 use crate::queue::ProcessGroup;
 use crate::store::{GroupNumber, Store, StoreError};
 
@@ -85,19 +86,25 @@ impl Jobs {
         }
     }
 
-    /// Parks the reports of a job that have no outcome yet. If a worker has it in hand, what it reads is not counted.
+    /// Parks the reports of a job that have no outcome yet. If a worker has it in hand, what it reads is not counted; nor
+    /// is what a report said before the correction that is parked.
     pub async fn park(&self, group: GroupNumber, why: &str) -> Result<u64, JobError> {
         self.store.group(group).await?.ok_or(JobError::NoJob(group.0))?;
         let reason = format!("parked by an operator: {why}");
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        let waiting: Vec<i64> = tx.accepted_revisions(&[group]).await?.into_iter().map(|(number, _)| number).collect();
         let parked = tx.park_group(group, &reason).await?;
         if parked == 0 {
             return Err(JobError::Unfit(format!("job {} has no report without an outcome", group.0)));
         }
         tx.close_parked_attempts(group, now, &reason).await?;
         tx.settle_group(group, now).await?;
+        let news = bury(&mut tx, &waiting, now).await?;
         tx.commit().await?;
+        if let Some(news) = news {
+            self.events.announce(news);
+        }
         Ok(parked)
     }
 

@@ -219,7 +219,14 @@ impl Process {
         match waiting.as_slice() {
             [] => Ok(None),
             [_] if failures < HOPELESS => Ok(None),
-            [_] => self.park(tx, group, attempt, failures).await.map(Some),
+            alone @ [_] => match self.park(tx, group, attempt, failures, alone).await {
+                // What is wrong with its row must not keep it from being parked.
+                Err(error) if !error.transient() => {
+                    tracing::warn!(error = %chain(&error), group = group.0, "a parked report keeps the row it had");
+                    self.park(self.store.begin().await?, group, attempt, failures, &[]).await.map(Some)
+                }
+                parked => parked.map(Some),
+            },
             many => self.split(tx, group, attempt, many).await.map(Some),
         }
     }
@@ -247,7 +254,14 @@ impl Process {
         Ok(Attempted::Split)
     }
 
-    async fn park(&self, mut tx: Tx, group: GroupNumber, attempt: i64, failures: i64) -> Result<Attempted, StoreError> {
+    async fn park(
+        &self,
+        mut tx: Tx,
+        group: GroupNumber,
+        attempt: i64,
+        failures: i64,
+        reports: &[i64],
+    ) -> Result<Attempted, StoreError> {
         let now = self.clock.now();
         let last =
             tx.last_failure(group).await?.map(|text| format!(", the last time since {text}")).unwrap_or_default();
@@ -256,9 +270,14 @@ impl Process {
         let end = AttemptEnd::Failed { class: FailureClass::Poison, reason: "parked", text: &reason };
         tx.end_attempts(&[(group, attempt)], now, end).await?;
         tx.settle_group(group, now).await?;
+        // What a correction has replaced is no longer what its tester says, nor what a rebuild would count.
+        let news = bury(&mut tx, reports, now).await?;
         tx.commit().await?;
         self.measures.attempts.with_label_values(&["poison"]).inc();
         self.measures.parked.inc_by(parked);
+        if let Some(news) = news {
+            self.events.announce(news);
+        }
         Ok(Attempted::Parked)
     }
 }
@@ -373,6 +392,9 @@ pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], now: DateTime<Utc>) -> Re
     let mut old: HashMap<i64, OldExtract> =
         tx.old_extracts(numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
     old.retain(|_, old| !old.removed);
+    if old.is_empty() {
+        return Ok(None);
+    }
     let mut rows = Vec::with_capacity(old.len());
     let mut testers = HashSet::new();
     for (report, tester) in tx.attributed_reports(numbers).await? {

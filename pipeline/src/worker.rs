@@ -40,7 +40,12 @@ impl Worker {
 
 /// Takes jobs until told to stop. A queue that fails is begun again: the database may have been away.
 async fn run_jobs(process: Process, claims: Claims, gate: Gate, name: String, stop: CancellationToken) {
-    while !stop.is_cancelled() {
+    for begun in 0_u64.. {
+        if stop.is_cancelled() {
+            return;
+        }
+        // apalis takes no worker whose namesake was alive a moment ago, not even from the process that was it.
+        let queue_name = if begun == 0 { name.clone() } else { format!("{name}.{begun}") };
         let job = {
             let (process, claims, name, stop) = (process.clone(), claims.clone(), name.clone(), stop.clone());
             move |group| {
@@ -49,7 +54,7 @@ async fn run_jobs(process: Process, claims: Claims, gate: Gate, name: String, st
             }
         };
         let wake = process.events.jobs();
-        let ended = queue::run(&process.store, &name, &gate, wake, job, stop.clone().cancelled_owned()).await;
+        let ended = queue::run(&process.store, &queue_name, &gate, wake, job, stop.clone().cancelled_owned()).await;
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;

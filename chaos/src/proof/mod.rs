@@ -4,6 +4,7 @@ mod counts;
 mod database;
 mod documents;
 mod feed;
+mod fsck;
 mod receipts;
 
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ pub async fn prove(evidence: &Evidence<'_>, stage: &mut Stage) -> anyhow::Result
     checks.push(feed::check(&mirror, &listed, caught_up, head));
     let database = stage.recipe.data.join("assay.db");
     checks.extend(database::check(&database, evidence.accounts, &mirror).await?);
-    checks.push(rebuilt(client, stage, &listed).await?);
+    checks.extend(rebuilt(client, stage, &listed).await?);
     Ok((checks, head))
 }
 
@@ -121,11 +122,14 @@ fn key(summary: &Value) -> String {
     format!("{}/{}/{}", text("language"), text("distribution"), text("version"))
 }
 
-/// Throws away everything derived, makes it again, and compares.
-async fn rebuilt(client: &Client, stage: &mut Stage, before: &Listed) -> anyhow::Result<Check> {
+/// Throws away everything derived, makes it again, and compares; assay checks its own store before and after.
+async fn rebuilt(client: &Client, stage: &mut Stage, before: &Listed) -> anyhow::Result<[Check; 2]> {
     let mut check = Check::new("rebuilt", "what is derived comes out the same when it is made again from the bytes");
+    let mut fsck = fsck::begin();
     stage.stop().await?;
+    fsck::look(&mut fsck, &stage.recipe, "after the faults").await?;
     stage.recipe.json(&["rebuild", "--clear", "--json"]).await?;
+    fsck::look(&mut fsck, &stage.recipe, "after the rebuild").await?;
     stage.fill().await?;
     let after = list(client).await?;
     for id in before.results.keys().chain(after.results.keys().filter(|id| !before.results.contains_key(*id))) {
@@ -144,7 +148,7 @@ async fn rebuilt(client: &Client, stage: &mut Stage, before: &Listed) -> anyhow:
         let (now, then) = (after.summaries.get(key).map(bare), before.summaries.get(key).map(bare));
         check.equal(|| format!("the summary of {key}"), &now, &then);
     }
-    Ok(check)
+    Ok([check, fsck])
 }
 
 /// A part of a path, as URLs write it.

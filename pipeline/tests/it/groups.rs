@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pipeline::accept::Acceptance;
 use pipeline::bodies;
+use pipeline::jobs::Jobs;
 use pipeline::process::{Attempted, Process};
 use pipeline::queue::ProcessGroup;
 use pipeline::rebuild;
@@ -184,6 +185,48 @@ async fn a_report_that_stands_alone_and_fails_too_often_is_parked() {
     assert_eq!(stack.accept(&id(0), &body("1.1"), "Ann").await, Acceptance::Corrected { revision: 2 });
     stack.work_off().await;
     assert_eq!(states(&stack, 1).await, [State::Processed]);
+}
+
+#[tokio::test]
+async fn a_correction_that_is_parked_takes_what_it_corrects_out_of_the_counts() {
+    let stack = Stack::new().await;
+    let raw = stack.raw().await;
+    for number in 0..3 {
+        stack.accept(&id(number), &body("1.0"), "Ann").await;
+    }
+    stack.work_off().await;
+    assert_eq!(stack.store().totals().await.unwrap().fail, 3);
+    let orders = Jobs {
+        store: stack.process.store.clone(),
+        clock: stack.process.clock.clone(),
+        events: stack.process.events.clone(),
+    };
+    // One by itself, one by an operator.
+    for number in 0..2 {
+        stack.accept(&id(number), &body("1.1"), "Ann").await;
+        let group = stack.open_groups().await[0];
+        if number == 0 {
+            vanish(&stack, group, 6).await;
+            assert_eq!(stack.process.process(group, "test").await.unwrap(), Attempted::Parked);
+        } else {
+            assert_eq!(orders.park(group, "for a test").await.unwrap(), 1);
+        }
+    }
+    let (processed, parked) = (State::Processed, State::Parked);
+    assert_eq!(states(&stack, 3).await, [parked, parked, processed]);
+    let before = AllCounts::stored(&raw).await;
+    assert_eq!(before, AllCounts::of(documents(&raw).await.values(), |_| (false, false)));
+    assert_eq!(stack.store().totals().await.unwrap().fail, 1);
+    rebuild::clear(&stack.process).await.unwrap();
+    rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
+    assert_eq!(AllCounts::stored(&raw).await, before, "a rebuild counts the same");
+
+    // Tried again, both are counted as corrected.
+    orders.retry_all().await.unwrap();
+    stack.work_off().await;
+    assert_eq!(states(&stack, 3).await, [processed; 3]);
+    assert_eq!(AllCounts::stored(&raw).await, AllCounts::of(documents(&raw).await.values(), |_| (false, false)));
+    assert_eq!(documents(&raw).await[&id(0)]["version"], "1.1");
 }
 
 #[tokio::test]
