@@ -22,6 +22,13 @@ pub struct Release {
     pub number: u64,
 }
 
+/// The author of a distribution. Two numbers may make the same name, and a name belongs to one author.
+fn author(seed: u64, name: &str) -> String {
+    let number = name.bytes().fold(0_u64, |number, byte| number.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut dice = Dice::new(seed ^ 0xa07, number);
+    (0..4 + dice.below(4)).map(|_| char::from(b'A' + dice.below(26) as u8)).collect()
+}
+
 impl Release {
     /// Release `number` of the world that `seed` makes; four releases in a row are of one distribution.
     pub fn numbered(seed: u64, number: u64) -> Self {
@@ -34,7 +41,7 @@ impl Release {
             }
             name.push_str(dice.word(&NAMES));
         }
-        let author: String = (0..4 + dice.below(4)).map(|_| char::from(b'A' + dice.below(26) as u8)).collect();
+        let author = author(seed, &name);
         let (major, minor) = (dice.below(4), dice.below(90));
         let step = number % RELEASES;
         let version = match dice.below(20) {
