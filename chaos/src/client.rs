@@ -106,14 +106,24 @@ impl Client {
     pub async fn submit(&self, lot: usize, token: &str, kind: &'static str, body: Vec<u8>) -> Answer {
         let Some(base) = self.addresses.one(lot) else { return Answer::Unsent };
         let request = self.http.post(format!("{base}/v4/reports")).bearer_auth(token);
-        answer(request.header("content-type", kind).body(body)).await
+        self.judged(&base, answer(request.header("content-type", kind).body(body)).await)
     }
 
     /// Takes a report back in its tester's name.
     pub async fn retract(&self, lot: usize, token: &str, id: &str) -> Answer {
         let Some(base) = self.addresses.one(lot) else { return Answer::Unsent };
         let url = format!("{base}/v4/reports/{id}?reason=sent+by+mistake");
-        answer(self.http.delete(url).bearer_auth(token)).await
+        self.judged(&base, answer(self.http.delete(url).bearer_auth(token)).await)
+    }
+
+    /// Silence is a fault of a process that is still there; that of one killed meanwhile is an answer cut off.
+    fn judged(&self, base: &str, answer: Answer) -> Answer {
+        let gone =
+            !self.addresses.bases.lock().expect("no holder of the addresses panics").iter().any(|one| one == base);
+        match answer {
+            Answer::Silent if gone => Answer::Cut,
+            answer => answer,
+        }
     }
 
     /// Status and body of what lies at a path.
