@@ -74,7 +74,11 @@ async fn a_rebuild_beside_a_busy_server_changes_what_differs_and_nothing_else() 
 
     server.settle_index().await;
     let changes = server.lines(&format!("/v4/changes?after={head}")).await;
-    let quiet = |change: &&Value| change["value"]["distribution"].as_str().unwrap().starts_with("Quiet-");
+    // A release that lost its last report to a correction has no value any more.
+    let quiet = |change: &&Value| {
+        let distribution = change["value"]["distribution"].as_str();
+        distribution.is_some_and(|distribution| distribution.starts_with("Quiet-"))
+    };
     let told: BTreeSet<&str> = changes.iter().filter(quiet).map(|change| change["key"].as_str().unwrap()).collect();
     let id = |number: usize| before.iter().find(|row| row["number"] == number).unwrap()["id"].as_str().unwrap();
     let expected = [id(1), id(300), id(599), "perl/Quiet-0/1.0", "perl/Quiet-3/1.0", "perl/Quiet-2/1.0"];
