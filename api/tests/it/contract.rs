@@ -1,6 +1,7 @@
 //! The routes of the CPAN Testers contract, by the points of its conformance list (contract §10).
 
 mod data;
+mod facts;
 mod feeds;
 mod legacy;
 mod oracle;
