@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
@@ -20,6 +19,7 @@ mod scenarios;
 mod server;
 
 use bench::generator;
+use bench::harness::interrupted;
 use floor::Handler;
 use generator::Generator;
 use measurement::Measurement;
@@ -78,18 +78,6 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Returns when the process is asked to end.
-async fn interrupted() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }
 
 async fn run(command: Command, options: Options) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use bench::harness;
 use clap::Args;
 
 /// Options of every scenario.
@@ -48,23 +48,12 @@ impl Options {
 
     /// The program to measure.
     pub fn program(&self) -> anyhow::Result<PathBuf> {
-        let path = match &self.assay {
-            Some(path) => path.clone(),
-            None => std::env::current_exe().context("could not tell where this program is")?.with_file_name("assay"),
-        };
-        anyhow::ensure!(path.is_file(), "there is no assay at {}; say where with --assay PATH", path.display());
-        path.canonicalize().with_context(|| format!("could not resolve {}", path.display()))
+        harness::program(self.assay.as_deref())
     }
 
     /// A directory that is removed when it is dropped.
     pub fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("assay-bench-");
-        match &self.scratch {
-            Some(parent) => builder.tempdir_in(parent),
-            None => builder.tempdir(),
-        }
-        .context("could not make a temporary directory")
+        harness::scratch(self.scratch.as_deref(), "assay-bench-")
     }
 
     /// With shorter measurements, for a run of everything.

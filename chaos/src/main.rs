@@ -26,6 +26,7 @@ mod stage;
 mod story;
 mod tally;
 
+use bench::harness::interrupted;
 use mirror::Following;
 use options::Options;
 
@@ -80,16 +81,4 @@ async fn tell(options: &Options) -> anyhow::Result<bool> {
         false => println!("{story}"),
     }
     Ok(story.passed)
-}
-
-/// Returns when the process is asked to end.
-async fn interrupted() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -64,7 +64,7 @@ const BATCH: usize = 1000;
 
 pub async fn import(order: Cpanstats, said: Said) -> anyhow::Result<Class> {
     let site = Site::open(order.local, said).await?;
-    let tally = match order.source.starts_with("mysql://") || order.source.starts_with("mariadb://") {
+    let tally = match source::is_database(&order.source) {
         true => database(&site, &order.source, order.restart).await.context("the database is not imported whole")?,
         false => {
             let path = PathBuf::from(&order.source);

@@ -62,7 +62,7 @@ pub async fn import(order: Facts, said: Said) -> anyhow::Result<Class> {
     let site = Site::open(order.local, said).await?;
     let mut tally = Tally::default();
     for name in &order.sources {
-        let done = match name.starts_with("mysql://") || name.starts_with("mariadb://") {
+        let done = match source::is_database(name) {
             true => database(&site, name, testers.clone(), order.restart)
                 .await
                 .context("the database is not imported whole")?,

@@ -47,6 +47,11 @@ impl Source {
     }
 }
 
+/// Whether a source is a live database rather than a file.
+pub fn is_database(name: &str) -> bool {
+    name.starts_with("mysql://") || name.starts_with("mariadb://")
+}
+
 /// A name for the place kept for a file: the same whatever directory the import is started in.
 pub fn name(kind: &str, path: &Path) -> String {
     let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
