@@ -106,8 +106,8 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
 /// The document index; without it, reports are accepted and counted all the same.
 fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     embedded::index(settings).unwrap_or_else(|error| {
-        tracing::error!(error = %format!("{error:#}"), "there is no search until this is mended and assay started again");
-        None
+        tracing::error!(error = %format!("{error:#}"), "there is no search until this is mended");
+        embedded::unopened_index(settings)
     })
 }
 
