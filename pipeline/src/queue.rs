@@ -109,7 +109,7 @@ where
         Config::default().queue(QUEUE).batch_size(32).heartbeat_interval(Duration::from_secs(5)).lock_tasks(false);
     let stopping = Stopping::default();
     let (opening, closing) = (gate.clone(), stopping.clone());
-    let backend = SqliteStorage::<ProcessGroup>::new(store.writer()).with_config(config).poll_with_stream(pulses(wake));
+    let backend = SqliteStorage::<ProcessGroup>::new(store.sqlite()).with_config(config).poll_with_stream(pulses(wake));
     WorkerBuilder::new(worker)
         .backend(backend)
         .layer(GateLayer { gate: gate.clone(), stopping: stopping.asked.clone() })
