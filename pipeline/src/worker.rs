@@ -11,7 +11,7 @@ use crate::accept::chain;
 use crate::catch_up::CatchUp;
 use crate::index::DocumentIndex;
 use crate::process::{Attempted, Process, ProcessError};
-use crate::queue::{self, Gate, ProcessGroup};
+use crate::queue::{self, Backend, Gate, ProcessGroup};
 use crate::store::{GroupNumber, StoreError};
 
 /// What a worker process runs.
@@ -54,7 +54,8 @@ async fn run_jobs(process: Process, claims: Claims, gate: Gate, name: String, st
             }
         };
         let wake = process.events.jobs();
-        let ended = queue::run(&process.store, &queue_name, &gate, wake, job, stop.clone().cancelled_owned()).await;
+        let backend = Backend::of(&process.store);
+        let ended = queue::run(backend, &queue_name, &gate, wake, job, stop.clone().cancelled_owned()).await;
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;
