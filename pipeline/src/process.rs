@@ -48,6 +48,8 @@ pub enum Attempted {
     Split,
     /// Its only report failed too often and is parked.
     Parked,
+    /// Another worker is at it.
+    Elsewhere,
 }
 
 /// After so many attempts that speak against its reports, the group is cut up: one of them may be killing its workers.
@@ -69,7 +71,7 @@ impl Process {
     /// Processes the reports of a group that are still waiting.
     pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
-        let (attempt, failures) = self.begin(group, worker).await?;
+        let Some((attempt, failures)) = self.begin(group, worker).await? else { return Ok(Attempted::Elsewhere) };
         let tried = async {
             if failures >= SUSPICIOUS
                 && let Some(isolated) = self.isolate(group, attempt, failures).await?
@@ -105,9 +107,13 @@ impl Process {
     }
 
     /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark; marks left
-    /// before are closed. Gives its number, and how many attempts before it speak against the group's reports.
-    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<(i64, i64), StoreError> {
+    /// before are closed. Gives its number, and how many attempts before it speak against the group's reports; `None`
+    /// when another worker is at it.
+    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<Option<(i64, i64)>, StoreError> {
         let mut tx = self.store.begin_processing().await?;
+        if self.store.shared() && tx.attempted_elsewhere(group, worker).await? {
+            return Ok(None);
+        }
         let now = self.clock.now();
         tx.close_attempts(group, worker, now).await?;
         let failures = tx.failed_attempts(group).await?;
@@ -116,7 +122,7 @@ impl Process {
             tx.retry_group(group, None).await?;
         }
         tx.commit().await?;
-        Ok((attempt, failures))
+        Ok(Some((attempt, failures)))
     }
 
     async fn read(&self, stored: Vec<Stored>) -> Vec<Reading> {

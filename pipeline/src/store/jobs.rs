@@ -47,20 +47,25 @@ impl Store {
         Ok(query_either(FINISHED.0, FINISHED.1).bind(QUEUE).bind(LOST).execute(&self.writer).await?)
     }
 
-    /// Open groups that no job will bring up: none waits, and none was fetched within the last `lease`.
+    /// Open groups that no job in the database will bring up: none waits, and none was fetched within the last `lease`.
     pub async fn stranded_groups(&self, lease: Duration) -> Result<Vec<GroupNumber>> {
         stranded(&self.readers, lease).await
     }
 }
 
 impl Tx {
-    /// Queues the processing of a group. Part of this transaction: there is never one without the other.
+    /// Queues the processing of a group. In the database it is part of this transaction: there is never one without the
+    /// other.
     pub async fn enqueue(&mut self, job: &ProcessGroup) -> Result<()> {
         self.enqueue_after(job, Duration::ZERO).await
     }
 
     /// Queues the processing of a group for later, to the second.
     pub async fn enqueue_after(&mut self, job: &ProcessGroup, pause: Duration) -> Result<()> {
+        if let Some(pushes) = &mut self.pushes {
+            pushes.jobs.push((job.clone(), pause));
+            return Ok(());
+        }
         let arguments = serde_json::to_vec(job).expect("a job is plain numbers");
         match &mut self.inner {
             Transaction::Sqlite(tx) => {

@@ -64,6 +64,8 @@ pub use upload_lists::UploadFilter;
 pub use uploads::{Upload, UploadName};
 pub use withdrawals::{Selected, Withdrawal, WithdrawalSelection};
 
+use crate::accept::chain;
+use crate::queue::{Backend, OutsideQueue, ProcessGroup};
 use sql::{Pool, Transaction, query, query_either};
 
 /// A database, opened: a SQLite file, or PostgreSQL.
@@ -71,11 +73,21 @@ use sql::{Pool, Transaction, query, query_either};
 pub struct Store {
     writer: Pool,
     readers: Pool,
+    /// Where jobs are pushed after the commit; `None`: they are in the database.
+    outside: Option<OutsideQueue>,
 }
 
 /// A transaction that writes. Dropped without [`Tx::commit`], it leaves no trace.
 pub struct Tx {
     inner: Transaction,
+    /// Jobs for a queue outside the database.
+    pushes: Option<Pushes>,
+}
+
+/// Jobs to push once their transaction is committed.
+struct Pushes {
+    queue: OutsideQueue,
+    jobs: Vec<(ProcessGroup, Duration)>,
 }
 
 /// What a transaction must be alone in doing. SQLite has one writer, who is alone in everything; on PostgreSQL these
@@ -209,7 +221,7 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options.read_only(true).pragma("cache_size", "-4096").row_buffer_size(512))
             .await?;
-        Ok(Store { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers) })
+        Ok(Store { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), outside: None })
     }
 
     /// A PostgreSQL database by its URL. Nothing is connected before it is needed, so that a process can start while
@@ -227,7 +239,17 @@ impl Store {
                 .acquire_timeout(Duration::from_secs(5))
                 .connect_lazy_with(options.clone())
         };
-        Ok(Store { writer: Pool::Postgres(pool(8)), readers: Pool::Postgres(pool(12)) })
+        Ok(Store { writer: Pool::Postgres(pool(8)), readers: Pool::Postgres(pool(12)), outside: None })
+    }
+
+    /// The same database with its queue outside of it.
+    pub fn with_queue(self, queue: OutsideQueue) -> Store {
+        Store { outside: Some(queue), ..self }
+    }
+
+    /// The queue outside the database, when there is one.
+    pub fn outside(&self) -> Option<&OutsideQueue> {
+        self.outside.as_ref()
     }
 
     /// Whether several processes may work on the database at the same time.
@@ -307,13 +329,16 @@ impl Store {
         if let (Transaction::Postgres(_), Some(locks)) = (&inner, alone.locks()) {
             query(locks).execute(&mut inner).await?;
         }
-        Ok(Tx { inner })
+        let pushes = self.outside.clone().map(|queue| Pushes { queue, jobs: Vec::new() });
+        Ok(Tx { inner, pushes })
     }
 
-    pub(crate) fn sqlite(&self) -> &sqlx::SqlitePool {
-        match &self.writer {
-            Pool::Sqlite(pool) => pool,
-            Pool::Postgres(_) => unimplemented!(),
+    /// Where a worker takes its jobs from.
+    pub fn backend(&self) -> Backend {
+        match (&self.outside, &self.writer) {
+            (Some(queue), _) => Backend::Redis(queue.clone()),
+            (None, Pool::Sqlite(pool)) => Backend::Sqlite(pool.clone()),
+            (None, Pool::Postgres(pool)) => Backend::Postgres(pool.clone()),
         }
     }
 
@@ -334,8 +359,16 @@ impl Store {
 }
 
 impl Tx {
+    /// Makes what was written durable and visible, and pushes the jobs for a queue outside. That these arrive is not
+    /// promised: the sweep looks for groups without a job.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.inner.commit().await?)
+        self.inner.commit().await?;
+        if let Some(Pushes { queue, jobs }) = self.pushes.filter(|pushes| !pushes.jobs.is_empty())
+            && let Err(error) = queue.push(&jobs).await
+        {
+            tracing::warn!(error = %chain(&error), jobs = jobs.len(), "jobs could not be queued; the sweep will");
+        }
+        Ok(())
     }
 
     fn connection(&mut self) -> &mut Transaction {
