@@ -71,9 +71,9 @@ ask() {
     timeout 10 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"; printf "$1" >&3; cat <&3' "$1" "$2" 2>/dev/null
 }
 
-# Waits until a server answers. Fails when it has ended, or says nothing for two minutes: a busy machine is slow.
+# Waits until a server answers. Fails when it has ended, or says nothing for five minutes: a busy machine is slow.
 wait_for() {
-    local name=$1 end=$((SECONDS + 120))
+    local name=$1 end=$((SECONDS + 300))
     until "answers_$name"; do
         "runs_$name" || return 1
         [ "$SECONDS" -lt "$end" ] || return 1
