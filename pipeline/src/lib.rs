@@ -17,7 +17,8 @@
 //! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`import`] brings other
 //! servers' history in, and [`uploads`] what was released. No step calls another: they meet through a stored row or a
 //! job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
-//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
+//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time, [`link`]
+//! reaches Redis.
 
 pub mod accept;
 pub mod bodies;
@@ -30,6 +31,7 @@ pub mod identify;
 pub mod import;
 pub mod index;
 pub mod jobs;
+pub mod link;
 pub mod measures;
 pub mod process;
 pub mod publish;
