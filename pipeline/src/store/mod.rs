@@ -35,6 +35,7 @@ mod reports;
 mod results;
 mod schema;
 mod sql;
+mod tellings;
 mod testers;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDel
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use schema::SchemaFault;
+pub use tellings::{Teller, Telling};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 pub use upload_lists::UploadFilter;
