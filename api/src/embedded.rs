@@ -25,9 +25,9 @@ pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Why the database cannot be worked on by this version.
 #[derive(Debug, thiserror::Error)]
-#[error("the database {path} cannot be worked on: {fault}", path = .path.display())]
+#[error("the database {database} cannot be worked on: {fault}")]
 pub struct WrongSchema {
-    path: PathBuf,
+    database: Database,
     fault: SchemaFault,
 }
 
@@ -37,10 +37,12 @@ pub fn prepare(settings: &Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(data).with_context(|| format!("the data directory {} cannot be made", data.display()))
 }
 
-/// Where the database lies.
+/// The directory whose disk reports are written to by this process.
 pub fn database_directory(settings: &Settings) -> PathBuf {
-    let Database::Sqlite(path) = &settings.database;
-    path.parent().unwrap_or(&settings.data).to_owned()
+    match &settings.database {
+        Database::Sqlite(path) => path.parent().unwrap_or(&settings.data).to_owned(),
+        Database::Postgres(_) => settings.data.clone(),
+    }
 }
 
 /// Opens the database and brings it to this version's schema.
@@ -48,18 +50,26 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     prepare(settings)?;
     let store = unmigrated(settings).await?;
     if let Err(error) = store.migrate().await {
-        let Database::Sqlite(path) = &settings.database;
         return Err(match error.schema_fault() {
-            Some(fault) => WrongSchema { path: path.clone(), fault }.into(),
+            Some(fault) => WrongSchema { database: settings.database.clone(), fault }.into(),
             None => error.into(),
         });
     }
     Ok(store)
 }
 
+/// The database as it is. PostgreSQL is not connected to before it is needed.
 async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = &settings.database;
-    Store::open(path).await.with_context(|| format!("the database {} cannot be opened", path.display()))
+    let opened = match &settings.database {
+        Database::Sqlite(path) => Store::open(path).await,
+        Database::Postgres(url) => Store::postgres(url),
+    };
+    opened.with_context(|| format!("the database {} cannot be opened", settings.database))
+}
+
+/// Whether there is no database yet. Of a server only the asking tells.
+fn unmade(settings: &Settings) -> bool {
+    matches!(&settings.database, Database::Sqlite(path) if !path.exists())
 }
 
 /// Opens the document index. `None`: this server runs without one.
@@ -95,9 +105,8 @@ pub struct Migration {
 
 /// The schema's steps, and which of them are done. Changes nothing.
 pub async fn migrations(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
-    let Database::Sqlite(path) = &settings.database;
-    if !path.exists() {
-        bail!("there is no database at {}; `assay migrate` makes it", path.display());
+    if unmade(settings) {
+        bail!("there is no database at {}; `assay migrate` makes it", settings.database);
     }
     listed(&unmigrated(settings).await?).await
 }
@@ -212,8 +221,7 @@ fn check_data(data: &Path) -> anyhow::Result<String> {
 }
 
 async fn check_database(settings: &Settings) -> anyhow::Result<String> {
-    let Database::Sqlite(path) = &settings.database;
-    if !path.exists() {
+    if unmade(settings) {
         return Ok("not made yet; `assay serve` makes it".to_owned());
     }
     let store = unmigrated(settings).await?;

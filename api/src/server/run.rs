@@ -26,7 +26,7 @@ use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
 use super::{App, Gauges, Rules, demo, releases_poll, routes};
-use crate::config::{Listen, Settings};
+use crate::config::{Database, Index, Listen, Settings};
 use crate::embedded;
 use crate::upstream::Upstream;
 
@@ -50,11 +50,13 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     let cut = CancellationToken::new();
     let tracker = TaskTracker::new();
     embedded::prepare(&settings)?;
-    // An api and a worker may share a directory; one who does everything has it alone.
+    // An api and a worker may share a directory; one who does everything has it alone. Where it holds neither database
+    // nor index, it is nobody's.
+    let own = matches!(settings.database, Database::Sqlite(_)) || matches!(settings.index, Index::Directory(_));
     let _hold = match role {
-        Role::Everything => Some(embedded::hold(&settings, "serve")?),
-        Role::Worker => Some(embedded::hold(&settings, "worker")?),
-        Role::Api => None,
+        Role::Everything if own => Some(embedded::hold(&settings, "serve")?),
+        Role::Worker if own => Some(embedded::hold(&settings, "worker")?),
+        _ => None,
     };
     let store = embedded::open(&settings).await?;
     let process = Process {
@@ -74,11 +76,15 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
             name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
         };
         worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
-        tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
         if let Some(url) = &settings.uploads.upstream {
             let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
             tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
         }
+    }
+    // Artefacts are files: where the nodes share no disk, each publishes those it serves.
+    let publisher = if store.shared() { role != Role::Worker } else { role != Role::Api };
+    if publisher {
+        tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
         let app = Arc::new(app(&settings, process, index, gate, stop.clone()));
