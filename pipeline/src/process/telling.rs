@@ -44,7 +44,7 @@ fn asking(tellers: &[Teller], old: &HashMap<i64, OldExtract>, rows: &[NewExtract
         match teller.told_by {
             None => lowest.is_some(),
             Some(told_by) => {
-                changed.contains(&(teller.release, told_by)) || lowest.is_some_and(|number| *number < told_by)
+                changed.contains(&(teller.release, told_by)) || lowest.is_some_and(|number| *number <= told_by)
             }
         }
     };

@@ -1,8 +1,9 @@
 //! Whose a release is: what its reports say of it, and which of them is believed.
 
+use super::fsck::Span;
 use super::releases::ReleaseNumber;
-use super::sql::query;
-use super::{Result, Tx};
+use super::sql::{On, query};
+use super::{Result, Store, Tx};
 
 /// What a report says of the release it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,32 @@ pub struct Teller {
     pub author: Option<String>,
 }
 
+/// The report that a release has to believe.
+const TOLD_BY: &str = "(SELECT extracts.number FROM extracts WHERE extracts.release = releases.number \
+                       AND NOT extracts.removed AND extracts.author IS NOT NULL ORDER BY extracts.number LIMIT 1)";
+
+/// What a release has to show: the word of its upload, or else that of the report it believes. These are the names of the
+/// word in the one and in the other.
+fn word(upload: &str, extract: &str) -> String {
+    format!(
+        "COALESCE((SELECT uploads.{upload} FROM uploads WHERE uploads.language = releases.language \
+         AND uploads.distribution = releases.distribution AND uploads.version = releases.version), \
+         (SELECT extracts.{extract} FROM extracts WHERE extracts.number = releases.told_by))"
+    )
+}
+
+impl Store {
+    /// Releases that show or believe anything else than they have to, by number.
+    pub async fn author_faults(&self, span: Span) -> Result<Vec<ReleaseNumber>> {
+        author_faults(&self.readers, span).await
+    }
+}
+
 impl Tx {
+    pub async fn author_faults(&mut self, span: Span) -> Result<Vec<ReleaseNumber>> {
+        author_faults(self.connection(), span).await
+    }
+
     /// Whom these releases believe, in no order.
     pub async fn tellers(&mut self, releases: &[ReleaseNumber]) -> Result<Vec<Teller>> {
         let tellers: Vec<(i64, Option<i64>, Option<String>)> =
@@ -37,31 +63,29 @@ impl Tx {
     /// Lets releases say what the rule says: the word of their upload, or else that of the report with the lowest number
     /// of those that stand and name an author. The order in which reports were processed does not matter to it.
     pub async fn retell_releases(&mut self, releases: &[ReleaseNumber]) -> Result<()> {
-        query(
-            "UPDATE releases SET told_by = (SELECT extracts.number FROM extracts \
-             WHERE extracts.release = releases.number AND NOT extracts.removed AND extracts.author IS NOT NULL \
-             ORDER BY extracts.number LIMIT 1) WHERE number IN (SELECT value FROM json_each($1))",
-        )
-        .bind(numbers(releases))
-        .execute(self.connection())
-        .await?;
-        let word = |uploads: &str, extracts: &str| {
-            format!(
-                "COALESCE((SELECT uploads.{uploads} FROM uploads WHERE uploads.language = releases.language \
-                 AND uploads.distribution = releases.distribution AND uploads.version = releases.version), \
-                 (SELECT extracts.{extracts} FROM extracts WHERE extracts.number = releases.told_by))"
-            )
-        };
+        let wanted = "WHERE number IN (SELECT value FROM json_each($1))";
         let (author, archive) = (word("author", "author"), word("filename", "archive"));
-        query(format!(
-            "UPDATE releases SET author = {author}, archive = {archive} \
-             WHERE number IN (SELECT value FROM json_each($1))"
-        ))
-        .bind(numbers(releases))
-        .execute(self.connection())
-        .await?;
+        for sql in [
+            format!("UPDATE releases SET told_by = {TOLD_BY} {wanted}"),
+            format!("UPDATE releases SET author = {author}, archive = {archive} {wanted}"),
+        ] {
+            query(sql).bind(numbers(releases)).execute(self.connection()).await?;
+        }
         Ok(())
     }
+}
+
+async fn author_faults(on: impl Into<On<'_>>, span: Span) -> Result<Vec<ReleaseNumber>> {
+    let (author, archive) = (word("author", "author"), word("filename", "archive"));
+    let faults: Vec<i64> = query(format!(
+        "SELECT number FROM releases WHERE number > $1 AND number <= $2 AND (told_by IS DISTINCT FROM {TOLD_BY} \
+         OR author IS DISTINCT FROM {author} OR archive IS DISTINCT FROM {archive}) ORDER BY number"
+    ))
+    .bind(span.after)
+    .bind(span.end)
+    .fetch_all(on)
+    .await?;
+    Ok(faults.into_iter().map(ReleaseNumber).collect())
 }
 
 fn numbers(releases: &[ReleaseNumber]) -> String {
