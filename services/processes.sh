@@ -4,12 +4,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Each server has a directory here: its port, its process, its log and, mostly, what it stores.
 directory=${TEST_SERVICES_DIR:-${CARGO_TARGET_DIR:-$here/../target}/services}
-mkdir -p "$directory"
-directory=$(cd "$directory" && pwd)
+mkdir -p "$directory" && directory=$(cd "$directory" && pwd) || exit 1
 
 # What was downloaded or built once serves all directories.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/assay-services
-mkdir -p "$cache"
+mkdir -p "$cache" || exit 1
 
 say() {
     echo "services: $*" >&2
