@@ -25,6 +25,7 @@ mod promises;
 mod rates;
 mod raw_bytes;
 mod readers;
+mod readiness;
 mod recount;
 mod schema_versions;
 mod schemathesis;
