@@ -46,7 +46,10 @@ const CLOSE: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let leaving = CancellationToken::new();
+    // A worker alone has no door that anybody would have to be told of.
+    let notice = if role == Role::Worker { Duration::ZERO } else { settings.bounds.notice };
+    let stop = stop_signal(leaving.clone(), notice)?;
     let cut = CancellationToken::new();
     let tracker = TaskTracker::new();
     embedded::prepare(&settings)?;
@@ -87,7 +90,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
-        let app = Arc::new(app(&settings, process, index, gate, stop.clone()));
+        let app = Arc::new(app(&settings, process, index, gate, leaving, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -122,6 +125,7 @@ fn app(
     process: Process,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
+    leaving: CancellationToken,
     stop: CancellationToken,
 ) -> App {
     let Process { store, clock, events, measures } = process;
@@ -146,6 +150,7 @@ fn app(
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),
         },
         limits: Limits::new(settings, embedded::database_directory(settings), &measures.registry),
+        leaving,
         stop,
         sizes: tokio::sync::Mutex::new(None),
         requests: RequestMeasures::new(&measures.registry),
@@ -181,8 +186,8 @@ async fn listen(
     Ok(bases)
 }
 
-/// Cancelled by SIGTERM or Ctrl-C.
-fn stop_signal() -> anyhow::Result<CancellationToken> {
+/// Cancelled by SIGTERM or Ctrl-C, `notice` after `leaving` is.
+fn stop_signal(leaving: CancellationToken, notice: Duration) -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
@@ -193,6 +198,8 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        leaving.cancel();
+        tokio::time::sleep(notice).await;
         tracing::info!("stopping; requests and jobs under way are finished first");
         stopping.cancel();
     });

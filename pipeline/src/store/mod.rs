@@ -235,7 +235,7 @@ impl Store {
             .application_name("assay")
             .statement_cache_capacity(512)
             // A 202 is a promise, whatever the server's default is. Who cannot have a lock in time tries again.
-            .options([("synchronous_commit", "on"), ("lock_timeout", "60s"), ("timezone", "UTC")]);
+            .options([("synchronous_commit", "on"), ("lock_timeout", "60s"), ("timezone", "UTC"), ("client_min_messages", "warning")]);
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)

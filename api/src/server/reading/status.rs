@@ -122,12 +122,21 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         },
     };
     // A failing index delays search alone, so it does not take the node out of service.
-    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let fault = match (app.leaving.is_cancelled(), database) {
+        // Requests are still answered, but whoever chooses among nodes had better choose another.
+        (true, _) => Some("this node is about to stop"),
+        (false, false) => Some("the database does not answer"),
+        (false, true) => None,
+    };
+    let status = fault.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
     // Nor does a disk nearly full: readers go on, and intake says by itself that it does not.
     let disk = if app.limits.pressure.disk_full() { "nearly full" } else { "ok" };
     let intake = if app.limits.pressure.check().is_ok() { "open" } else { "closed" };
     let database = if database { "ok" } else { "failing" };
-    let parts = serde_json::json!({"database": database, "index": index, "disk": disk, "intake": intake});
+    let mut parts = serde_json::json!({"database": database, "index": index, "disk": disk, "intake": intake});
+    if let Some(fault) = fault {
+        parts["error"] = fault.into();
+    }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }
 
