@@ -164,7 +164,12 @@ impl Faults {
         if break_index(&directory, used, &mut self.random)?.is_some() {
             self.tally.index_breaks.add();
         }
-        self.stage.fill().await
+        self.stage.fill().await?;
+        // Where the index is a worker's, there is no door to ask for it.
+        if used == Use::Open && self.stage.searches() {
+            self.load.search_again().await;
+        }
+        Ok(())
     }
 
     async fn sleep(&mut self, milliseconds: std::ops::Range<u64>) {
