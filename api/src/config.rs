@@ -13,6 +13,7 @@ use reqwest::Url;
 pub mod keys;
 pub mod layers;
 pub mod networks;
+pub mod outside;
 pub mod units;
 
 pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading, Uploads};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     pub database: Database,
     pub queue: Queue,
+    /// The Redis that carries news between processes and holds shared limits.
+    pub events: Option<String>,
     pub index: Index,
     /// Jobs at the same time; 0 holds the queue.
     pub workers: usize,
@@ -57,10 +60,12 @@ pub enum Database {
 }
 
 /// Where jobs wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// In the same file as the reports.
+    /// In the same database as the reports.
     InDatabase,
+    /// In a Redis, by its URL.
+    Redis(String),
 }
 
 /// Where documents are searched.
@@ -151,7 +156,8 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
 
     let data = data_directory(node.data, &mut layers);
     let database = database(node.database, &data, &mut layers);
-    let queue = queue(node.queue.as_deref(), &database, &mut layers);
+    let queue = outside::queue(node.queue, &database, &mut layers);
+    let events = outside::events(node.events, &queue, &mut layers);
     let index = index(node.index.as_deref(), &data, &mut layers);
     let workers = node.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
     let anonymous = doors.anonymous.unwrap_or_else(|| node.listen.iter().all(Listen::loopback));
@@ -164,6 +170,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         listen: node.listen,
         database,
         queue,
+        events,
         index,
         workers,
         public_url: node.public_url,
@@ -237,15 +244,6 @@ fn database(said: Option<String>, data: &std::path::Path, layers: &mut Layers) -
     };
     layers.derive("database", format!("sqlite://{}", file.display()));
     Database::Sqlite(file)
-}
-
-fn queue(said: Option<&str>, Database::Sqlite(file): &Database, layers: &mut Layers) -> Queue {
-    if said.is_some_and(|said| sqlite_path(said).as_ref() != Some(file)) {
-        let hint = "this version has only the embedded profile: the queue is in the database's own file";
-        layers.fault("queue", hint);
-    }
-    layers.derive("queue", format!("sqlite://{}", file.display()));
-    Queue::InDatabase
 }
 
 fn index(said: Option<&str>, data: &std::path::Path, layers: &mut Layers) -> Index {

@@ -1,6 +1,7 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
 mod hold;
+mod outside;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -182,6 +183,12 @@ impl Part {
 
 /// Tries each part out. Makes nothing that is not there.
 pub async fn check(settings: &Settings) -> Vec<Part> {
+    let mut parts = check_stored(settings).await;
+    parts.extend(outside::check(settings).await);
+    parts
+}
+
+async fn check_stored(settings: &Settings) -> Vec<Part> {
     let data = Part::of("data directory", check_data(&settings.data));
     if data.fault.is_some() || !settings.data.exists() {
         return vec![data];

@@ -84,9 +84,10 @@ impl Bridge {
         self.open.store(false, Ordering::Relaxed);
     }
 
-    /// Tells that anything may have changed when the database is further than what was told of. While the bridge is
-    /// open, the news may be under way, and is given the time until the next look.
+    /// Tells that anything may have changed when the database is further than what was told of. The news may be under
+    /// way, so it is given the time until the next look, unless the bridge is known to be broken.
     async fn look(&self) {
+        let broken = || self.carrier.is_some() && !self.open();
         let mut before = self.events.announced();
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -95,7 +96,7 @@ impl Bridge {
             // A database that is away has nothing new.
             let Ok(head) = self.store.head().await else { continue };
             let told = self.events.announced();
-            if head > told && (before > told || !self.open()) {
+            if head > told && (before > told || broken()) {
                 self.events.repeat(News::Processed(Processed::everything(head)));
             }
             before = head;

@@ -1,6 +1,7 @@
 //! The pipeline's promises, on a real database in a directory of its own.
 
 mod bodies;
+mod bridge;
 mod catch_up;
 mod changes;
 mod commit_order;

@@ -191,7 +191,7 @@ async fn a_queue_that_is_emptied_says_so_and_what_is_pushed_again_runs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_was_killed_is_used_again_when_it_is_back() {
-    let Some(mut server) = RedisServer::start().await else { return };
+    let Some(server) = RedisServer::start().await else { return };
     let queue = OutsideQueue::connect(&server.url()).await.unwrap();
     let done = Done::default();
     let worker = Taking::start(&queue, "one", &Gate::new(2), noting(&done));
@@ -221,7 +221,8 @@ async fn a_redis_that_was_killed_is_used_again_when_it_is_back() {
 
 #[tokio::test]
 async fn a_redis_that_is_not_there_yet_is_no_fault() {
-    let Some(mut server) = RedisServer::absent() else { return };
+    let Some(server) = RedisServer::start().await else { return };
+    server.kill();
     let queue = OutsideQueue::connect(&server.url()).await.unwrap();
     assert!(!queue.alive().await);
     let error = queue.push(&jobs(0..1, NOW)).await.unwrap_err();

@@ -127,7 +127,11 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let disk = if app.limits.pressure.disk_full() { "nearly full" } else { "ok" };
     let intake = if app.limits.pressure.check().is_ok() { "open" } else { "closed" };
     let database = if database { "ok" } else { "failing" };
-    let parts = serde_json::json!({"database": database, "index": index, "disk": disk, "intake": intake});
+    let mut parts = serde_json::json!({"database": database, "index": index, "disk": disk, "intake": intake});
+    // Nor does a Redis that is away: reports wait in the database for the sweep, and news comes from there.
+    if let Some(answers) = app.redis.answers().await {
+        parts["redis"] = if answers { "ok" } else { "away" }.into();
+    }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }
 
@@ -145,6 +149,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> 
         gauges.resident.set(bytes);
     }
     app.limits.show();
+    app.redis.show().await;
     gauges.database.set(app.readers.store.size().await?);
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
