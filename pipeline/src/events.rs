@@ -68,8 +68,7 @@ impl Events {
 
     /// Tells what was processed. Nobody listening is fine.
     pub fn announce(&self, processed: Processed) {
-        drop(self.own.send(Arc::new(News::Processed(processed.clone()))));
-        self.repeat(News::Processed(processed));
+        self.spread(News::Processed(processed));
     }
 
     /// Tells in this process alone what another one has announced.
@@ -100,8 +99,13 @@ impl Events {
 
     /// Tells of an upload to CPAN that was not known before. Nobody listening is fine.
     pub fn announce_upload(&self, upload: UploadView) {
-        drop(self.own.send(Arc::new(News::Upload(upload.clone()))));
-        self.repeat(News::Upload(upload));
+        self.spread(News::Upload(upload));
+    }
+
+    /// Tells here, and then lets the bridge tell elsewhere.
+    fn spread(&self, news: News) {
+        self.repeat(news.clone());
+        drop(self.own.send(Arc::new(news)));
     }
 
     /// What this process announces from now on, for the bridge to carry; one who falls 1,024 behind is told so.

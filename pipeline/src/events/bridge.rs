@@ -155,7 +155,7 @@ impl Bridge {
                         Ok(())
                     }
                 },
-                () = news.next(&self.events) => send_kept(&mut wire, me, news, &self.events).await,
+                () = news.next(&self.events) => send_kept(&mut wire, me, news).await,
                 _ = beats.tick() => wire.send(&written(me, None)).await,
             };
             if let Err(broken) = step {
@@ -188,7 +188,7 @@ impl Outgoing {
         if self.kept.is_none() {
             self.kept = match self.own.recv().await {
                 Ok(news) => Some(news),
-                Err(RecvError::Lagged(_)) => Some(everything_announced(events)),
+                Err(RecvError::Lagged(_)) => Some(Arc::new(News::Processed(Processed::everything(events.announced())))),
                 // The board outlives the bridge, which holds it.
                 Err(RecvError::Closed) => return std::future::pending().await,
             };
@@ -196,15 +196,11 @@ impl Outgoing {
     }
 }
 
-fn everything_announced(events: &Events) -> Arc<News> {
-    Arc::new(News::Processed(Processed::everything(events.announced())))
-}
-
-async fn send_kept(wire: &mut Wire, me: Uuid, news: &mut Outgoing, events: &Events) -> Result<(), WireError> {
+async fn send_kept(wire: &mut Wire, me: Uuid, news: &mut Outgoing) -> Result<(), WireError> {
     let Some(kept) = &news.kept else { return Ok(()) };
     let mut text = written(me, Some(News::clone(kept)));
-    if text.len() > wire.longest() {
-        text = written(me, Some(News::clone(&everything_announced(events))));
+    if let (News::Processed(processed), true) = (kept.as_ref(), text.len() > wire.longest()) {
+        text = written(me, Some(News::Processed(Processed::everything(processed.head))));
     }
     wire.send(&text).await?;
     news.kept = None;

@@ -19,6 +19,7 @@ mod lists;
 mod migrations;
 mod mirror;
 mod outside;
+mod postgres_queue;
 mod publish;
 mod queue;
 mod rebuild;

@@ -156,9 +156,15 @@ async fn a_gate_of_none_holds_and_a_worker_that_is_held_can_be_stopped() {
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     assert_eq!(done.groups(), 50);
     worker.stop().await;
+    // The jobs it had let through before the gate was closed have ended without having begun; the others are back.
+    let carried = queue.carried().await.unwrap();
+    let ended: Vec<i64> = (50..60).filter(|group| !carried.contains(group)).collect();
+    assert!(ended.len() <= 2, "{ended:?}");
+    for group in ended {
+        queue.push(&jobs(group..group + 1, NOW)).await.unwrap();
+    }
     let worker = Taking::start(&queue, "two", &Gate::new(1), noting(&done));
-    // What the first had fetched comes back at the latest when it has not shown itself for a while.
-    patiently("60 jobs done", async || done.groups() == 60).await;
+    eventually("60 jobs done", async || done.groups() == 60).await;
     worker.stop().await;
 }
 
