@@ -34,7 +34,7 @@ pub struct Settings {
     pub database: Database,
     pub queue: Queue,
     /// The Redis that carries news between processes and holds shared limits.
-    pub events: Option<String>,
+    pub events: Option<Secret>,
     pub index: Index,
     /// Jobs at the same time; 0 holds the queue.
     pub workers: usize,
@@ -65,7 +65,7 @@ pub enum Queue {
     /// In the same database as the reports.
     InDatabase,
     /// In a Redis, by its URL.
-    Redis(String),
+    Redis(Secret),
 }
 
 /// Where documents are searched.

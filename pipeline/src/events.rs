@@ -104,8 +104,12 @@ impl Events {
 
     /// Tells here, and then lets the bridge tell elsewhere.
     fn spread(&self, news: News) {
-        self.repeat(news.clone());
-        drop(self.own.send(Arc::new(news)));
+        let carried = (self.own.receiver_count() > 0).then(|| Arc::new(news.clone()));
+        self.repeat(news);
+        if let Some(news) = carried {
+            // An error means that the bridge has just ended.
+            drop(self.own.send(news));
+        }
     }
 
     /// What this process announces from now on, for the bridge to carry; one who falls 1,024 behind is told so.

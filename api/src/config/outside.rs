@@ -3,7 +3,7 @@
 use pipeline::link;
 
 use super::layers::Layers;
-use super::{Database, Queue, keys, sqlite_path};
+use super::{Database, Queue, Secret, keys, sqlite_path};
 
 /// Where jobs wait: in the database unless a Redis is named.
 pub fn queue(said: Option<String>, database: &Database, layers: &mut Layers) -> Queue {
@@ -11,7 +11,7 @@ pub fn queue(said: Option<String>, database: &Database, layers: &mut Layers) -> 
     match said {
         Some(said) if named_redis(&said) => {
             layers.check_redis("queue", &said);
-            Queue::Redis(said)
+            Queue::Redis(Secret(said))
         }
         Some(said) if sqlite_path(&said).as_ref() != Some(file) => {
             layers.fault("queue", "expected redis://HOST[:PORT][/DATABASE]; by default jobs wait in the database");
@@ -25,11 +25,11 @@ pub fn queue(said: Option<String>, database: &Database, layers: &mut Layers) -> 
 }
 
 /// The Redis that carries news and holds shared limits. `None`: there is none.
-pub fn events(said: Option<String>, queue: &Queue, layers: &mut Layers) -> Option<String> {
+pub fn events(said: Option<String>, queue: &Queue, layers: &mut Layers) -> Option<Secret> {
     match (said, queue) {
         (Some(said), _) if named_redis(&said) => {
             layers.check_redis("events", &said);
-            Some(said)
+            Some(Secret(said))
         }
         (Some(said), _) if said == "none" => None,
         (Some(_), _) => {
@@ -37,7 +37,7 @@ pub fn events(said: Option<String>, queue: &Queue, layers: &mut Layers) -> Optio
             None
         }
         (None, Queue::Redis(url)) => {
-            let shown = keys::find("events").map_or_else(String::new, |key| key.shown(url));
+            let shown = keys::find("events").map_or_else(String::new, |key| key.shown(&url.0));
             layers.derive("events", shown);
             Some(url.clone())
         }

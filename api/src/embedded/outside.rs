@@ -13,10 +13,10 @@ use crate::config::{Queue, Settings};
 pub async fn check(settings: &Settings) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Queue::Redis(url) = &settings.queue {
-        parts.push(Part::of("queue", check_queue(url).await));
+        parts.push(Part::of("queue", check_queue(&url.0).await));
     }
     if let Some(url) = &settings.events {
-        parts.push(Part::of("events", check_events(url).await));
+        parts.push(Part::of("events", check_events(&url.0).await));
     }
     parts
 }

@@ -9,7 +9,7 @@ use pipeline::measures::gauge;
 use pipeline::process::Process;
 use prometheus::IntGauge;
 
-use crate::config::{Queue, Settings};
+use crate::config::{Queue, Secret, Settings};
 
 /// Longest time to find out whether Redis answers.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,8 +32,8 @@ struct Gauges {
 impl Redis {
     /// Redis may be absent, now and later.
     pub fn new(settings: &Settings, process: &Process) -> anyhow::Result<Self> {
-        let open = |url: &str| RedisLink::open(url, PATIENCE).context("no connection to Redis can be made");
-        let events = settings.events.as_deref().map(open).transpose()?;
+        let open = |url: &Secret| RedisLink::open(&url.0, PATIENCE).context("no connection to Redis can be made");
+        let events = settings.events.as_ref().map(open).transpose()?;
         let queue = match &settings.queue {
             Queue::Redis(url) if settings.events.as_ref() != Some(url) => Some(open(url)?),
             _ => None,

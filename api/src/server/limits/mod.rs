@@ -40,7 +40,7 @@ pub struct Limits {
 impl Limits {
     pub fn new(settings: &Settings, database_directory: PathBuf, registry: &Registry) -> Self {
         let intake = &settings.intake;
-        let shared = settings.events.as_deref().map(|url| SharedBuckets::new(url).expect("checked with the settings"));
+        let shared = settings.events.as_ref().map(|url| SharedBuckets::new(&url.0).expect("checked with the settings"));
         Limits {
             pressure: Pressure::new(intake, database_directory),
             room: Room::new(intake.memory, intake.body_limit),
