@@ -1,6 +1,7 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
 mod hold;
+mod outside;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -12,12 +13,13 @@ use pipeline::accept::chain;
 use pipeline::clock::Clock;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
+use pipeline::queue::OutsideQueue;
 use pipeline::store::{SchemaFault, Scope, Store};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
 
-use crate::config::{Database, Index, Settings};
+use crate::config::{Database, Index, Queue, Settings};
 
 use hold::held;
 pub use hold::{Hold, InUse, hold};
@@ -49,6 +51,10 @@ pub fn database_directory(settings: &Settings) -> PathBuf {
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     prepare(settings)?;
     let store = unmigrated(settings).await?;
+    let store = match &settings.queue {
+        Queue::InDatabase => store,
+        Queue::Redis(url) => store.with_queue(OutsideQueue::connect(&url.0).await?),
+    };
     if let Err(error) = store.migrate().await {
         return Err(match error.schema_fault() {
             Some(fault) => WrongSchema { database: settings.database.clone(), fault }.into(),
@@ -197,6 +203,12 @@ impl Part {
 
 /// Tries each part out. Makes nothing that is not there.
 pub async fn check(settings: &Settings) -> Vec<Part> {
+    let mut parts = check_stored(settings).await;
+    parts.extend(outside::check(settings).await);
+    parts
+}
+
+async fn check_stored(settings: &Settings) -> Vec<Part> {
     let data = Part::of("data directory", check_data(&settings.data));
     if data.fault.is_some() || !settings.data.exists() {
         return vec![data];

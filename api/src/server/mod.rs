@@ -13,6 +13,7 @@ pub mod outside;
 mod pages;
 mod problems;
 mod reading;
+mod redis;
 mod releases_poll;
 mod routes;
 mod run;
@@ -43,6 +44,7 @@ pub use run::{Role, run};
 use cache::Answers;
 use limits::Limits;
 use observe::RequestMeasures;
+use redis::Redis;
 
 /// All that handlers use.
 pub struct App {
@@ -50,6 +52,7 @@ pub struct App {
     pub acceptor: Acceptor,
     pub identify: Identify,
     pub events: Events,
+    pub redis: Redis,
     pub measures: Measures,
     pub index: Option<Arc<dyn DocumentIndex>>,
     pub gate: Gate,

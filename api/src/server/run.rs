@@ -25,6 +25,7 @@ use super::cache::Answers;
 use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
+use super::redis::Redis;
 use super::{App, Gauges, Rules, demo, releases_poll, routes};
 use crate::config::{Database, Index, Listen, Settings};
 use crate::embedded;
@@ -68,6 +69,8 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         clock: Clock::System,
         measures: Measures::new(),
     };
+    let redis = Redis::new(&settings, &process)?;
+    tracker.spawn(redis.bridge.clone().run(stop.clone()));
     let gate = Gate::new(settings.workers);
     // tantivy has one writer, so the index belongs to whoever holds the directory.
     let index = if role == Role::Api { None } else { index(&settings) };
@@ -90,7 +93,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
-        let app = Arc::new(app(&settings, process, index, gate, leaving, stop.clone()));
+        let app = Arc::new(app(&settings, process, redis, index, gate, leaving, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -123,6 +126,7 @@ fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
 fn app(
     settings: &Settings,
     process: Process,
+    redis: Redis,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
     leaving: CancellationToken,
@@ -157,6 +161,7 @@ fn app(
         gauges: Gauges::new(&measures.registry),
         started_at: clock.now(),
         events,
+        redis,
         measures,
     }
 }

@@ -16,11 +16,8 @@ use redis::Script;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{BATCH, HEARTBEAT, ProcessGroup, QUEUE};
+use super::{BATCH, HEARTBEAT, MISSED_BEATS, ProcessGroup, QUEUE};
 use crate::link::{self, LinkError, RedisLink};
-
-/// Beats that a live worker may leave out; beyond, what it has in hand is taken for lost.
-const MISSED_BEATS: usize = 3;
 
 /// Longest time for an answer. Lists of jobs may be long.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -72,7 +72,7 @@ async fn take(
     body: Body,
     id: Option<ReportId>,
 ) -> Result<ReportId, Response> {
-    app.limits.admit(sender).map_err(failed)?;
+    app.limits.admit(sender).await.map_err(failed)?;
     let token = bearer(app, headers, Scope::Submit).await.map_err(failed)?;
     if token.is_none() && !app.rules.anonymous {
         return Err(failed(ApiError::unauthorized("a credential is needed")));
@@ -91,7 +91,7 @@ async fn take(
         None => app.identify.anonymous(&report.reporter).await,
     };
     let tester = tester.map_err(|error| failed(error.into()))?;
-    app.limits.count_tester(sender, tester.number, token.is_some(), 1).map_err(failed)?;
+    app.limits.count_tester(sender, tester.number, token.is_some(), 1).await.map_err(failed)?;
     // What is under way keeps its share of the memory for bodies until it is stored.
     let _held = bytes.clone();
     let id = id.or(report.id).unwrap_or_else(|| ReportId(Uuid::new_v4()));

@@ -29,7 +29,7 @@ pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: Header
 }
 
 async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Response {
-    let token = match app.limits.admit(sender) {
+    let token = match app.limits.admit(sender).await {
         Ok(()) => bearer(app, headers, Scope::Submit).await,
         Err(error) => Err(error),
     };
@@ -63,7 +63,7 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
         Ok(tester) => tester,
         Err(error) => return contract_error(error.into()),
     };
-    if let Err(error) = app.limits.count_tester(sender, tester.number, token.is_some(), 1) {
+    if let Err(error) = app.limits.count_tester(sender, tester.number, token.is_some(), 1).await {
         return contract_error(error);
     }
     // What is under way keeps its share of the memory for bodies until it is stored.

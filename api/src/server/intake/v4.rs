@@ -37,7 +37,7 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    app.limits.admit(&sender)?;
+    app.limits.admit(&sender).await?;
     let token = bearer(&app, &headers, Scope::Submit).await?;
     if token.is_none() && !app.rules.anonymous {
         return Err(ApiError::unauthorized("reports are taken with a token; ask the operator for one"));
@@ -87,7 +87,7 @@ async fn one(
             return Err(error);
         }
     };
-    app.limits.count_tester(sender, submission.tester, token.is_some(), 1)?;
+    app.limits.count_tester(sender, submission.tester, token.is_some(), 1).await?;
     let (id, digest) = (submission.id, submission.digest);
     let acceptance = app.acceptor.accept(submission).await?;
     let (status, revision) = match acceptance {
@@ -191,7 +191,7 @@ async fn many(app: &App, sender: &Sender, token: Option<&Token>, bytes: Bytes) -
         return Err(ApiError::syntax("there is no report in the body: expected one JSON object a line"));
     }
     // The first was counted when the request was admitted.
-    app.limits.count_reports(sender, lines.len() - 1)?;
+    app.limits.count_reports(sender, lines.len() - 1).await?;
     let mut views = Vec::with_capacity(lines.len());
     let mut submissions = Vec::with_capacity(lines.len());
     for (line, bytes, parsed) in lines {
@@ -212,7 +212,7 @@ async fn many(app: &App, sender: &Sender, token: Option<&Token>, bytes: Bytes) -
         *by_tester.entry(submission.tester).or_default() += 1;
     }
     for (tester, reports) in by_tester {
-        app.limits.count_tester(sender, tester, token.is_some(), reports)?;
+        app.limits.count_tester(sender, tester, token.is_some(), reports).await?;
     }
     let sent: Vec<_> = submissions.iter().map(|submission| (submission.id, submission.digest)).collect();
     let acceptances = app.acceptor.accept_all(submissions).await?;

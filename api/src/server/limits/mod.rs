@@ -8,6 +8,7 @@ pub mod pressure;
 pub mod rates;
 pub mod room;
 pub mod sender;
+mod shared;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::pressure::Pressure;
 use self::rates::{Bucket, Rates};
 use self::room::Room;
 use self::sender::{Proxies, Sender};
+use self::shared::SharedBuckets;
 use super::problems::ApiError;
 use crate::config::Settings;
 
@@ -38,11 +40,12 @@ pub struct Limits {
 impl Limits {
     pub fn new(settings: &Settings, database_directory: PathBuf, registry: &Registry) -> Self {
         let intake = &settings.intake;
+        let shared = settings.events.as_ref().map(|url| SharedBuckets::new(&url.0).expect("checked with the settings"));
         Limits {
             pressure: Pressure::new(intake, database_directory),
             room: Room::new(intake.memory, intake.body_limit),
             proxies: Proxies::new(settings.proxies.clone(), intake.exempt.clone()),
-            rates: Rates::new(intake),
+            rates: Rates::new(intake, shared),
             turned_away: counters(
                 registry,
                 "assay_turned_away_total",
@@ -54,23 +57,23 @@ impl Limits {
     }
 
     /// Whether another request with reports may be read.
-    pub fn admit(&self, sender: &Sender) -> Result<(), ApiError> {
+    pub async fn admit(&self, sender: &Sender) -> Result<(), ApiError> {
         self.pressure.check().map_err(|full| self.turn_away(full.reason(), full.problem()))?;
-        self.count_reports(sender, 1)
+        self.count_reports(sender, 1).await
     }
 
     /// Notes further reports of a request by the address that sent it.
-    pub fn count_reports(&self, sender: &Sender, reports: usize) -> Result<(), ApiError> {
+    pub async fn count_reports(&self, sender: &Sender, reports: usize) -> Result<(), ApiError> {
         if sender.exempt {
             return Ok(());
         }
-        let taken = self.rates.take(Bucket::Address(sender.block()), reports);
+        let taken = self.rates.take(Bucket::Address(sender.block()), reports).await;
         taken.map_err(|wait| self.turn_away("address", too_fast("this address", wait)))
     }
 
     /// Notes reports of one tester. `proven`: the sender has shown to be that tester; otherwise anybody could use up
     /// what another may send, so the count is of the tester's reports from this address.
-    pub fn count_tester(
+    pub async fn count_tester(
         &self,
         sender: &Sender,
         tester: TesterNumber,
@@ -84,7 +87,7 @@ impl Limits {
             true => Bucket::Tester(tester),
             false => Bucket::Claimed(tester, sender.block()),
         };
-        let taken = self.rates.take(bucket, reports);
+        let taken = self.rates.take(bucket, reports).await;
         taken.map_err(|wait| self.turn_away("tester", too_fast("this tester", wait)))
     }
 
