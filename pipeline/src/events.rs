@@ -39,6 +39,8 @@ impl Processed {
 pub enum News {
     Processed(Processed),
     Upload(UploadView),
+    /// A token was revoked, or a tester's secret forgotten.
+    Identities,
 }
 
 /// The process's board of news. Cheap to clone; all clones share it.
@@ -48,6 +50,7 @@ pub struct Events {
     uploads: broadcast::Sender<Arc<UploadView>>,
     head: Arc<watch::Sender<i64>>,
     jobs: Arc<Notify>,
+    identities: Arc<watch::Sender<()>>,
     /// What this process itself has announced.
     own: broadcast::Sender<Arc<News>>,
     /// Newest change number that was announced, here or elsewhere.
@@ -61,6 +64,7 @@ impl Events {
             uploads: broadcast::Sender::new(1024),
             head: Arc::new(watch::Sender::new(head)),
             jobs: Arc::new(Notify::new()),
+            identities: Arc::new(watch::Sender::new(())),
             own: broadcast::Sender::new(1024),
             announced: Arc::new(AtomicI64::new(head)),
         }
@@ -81,6 +85,7 @@ impl Events {
                 drop(self.processed.send(Arc::new(processed)));
             }
             News::Upload(upload) => drop(self.uploads.send(Arc::new(upload))),
+            News::Identities => self.identities.send_modify(|()| ()),
         }
     }
 
@@ -100,6 +105,16 @@ impl Events {
     /// Tells of an upload to CPAN that was not known before. Nobody listening is fine.
     pub fn announce_upload(&self, upload: UploadView) {
         self.spread(News::Upload(upload));
+    }
+
+    /// Tells that a token was revoked, or a tester's secret forgotten.
+    pub fn announce_identities(&self) {
+        self.spread(News::Identities);
+    }
+
+    /// Changes whenever what is known of testers and tokens is not to be believed any more.
+    pub fn identities(&self) -> watch::Receiver<()> {
+        self.identities.subscribe()
     }
 
     /// Tells here, and then lets the bridge tell elsewhere.

@@ -138,7 +138,7 @@ fn app(
     App {
         readers: Readers { store: store.clone(), clock: clock.clone() },
         acceptor: Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), intake.group_limit),
-        identify: Identify::new(store, clock.clone()),
+        identify: Identify::new(store, clock.clone()).follow(&events),
         answers: Answers::start(settings.read.cache.bytes(), &events),
         artefacts: embedded::artefacts(settings),
         feeds: Arc::new(Semaphore::new(settings.read.feeds)),

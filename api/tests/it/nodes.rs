@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use services::{OwnServers, Server as Outside};
 
 use crate::server::{Answer, PATIENCE, Server};
-use crate::submissions::Made;
+use crate::submissions::{Made, legacy_report, registration};
+
+const PROFILE: &str = "ce39923d-d72f-4b7a-aff0-af6d77c1616d";
 
 /// A further node of a server: `assay api` on the same database.
 struct Node {
@@ -149,6 +151,32 @@ async fn all_nodes_keep_one_limit_and_each_its_own_while_redis_is_away() {
     assert_eq!(server.submit(&made("E")).await.status, 429, "and it is a bucket");
     assert!(begun.elapsed() < Duration::from_secs(20), "an absent Redis is waited for: {:?}", begun.elapsed());
     assert_eq!(node.submit(&server, &made("F")).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_forgotten_at_one_node_is_forgotten_at_all() {
+    let Some((_servers, events)) = redis().await else { return };
+    let server = serving(&[&events]);
+    let node = Node::beside(&server, &[&events]);
+    eventually("the bridge open", async || {
+        let metrics = node.get(&server, "/metrics").await.text();
+        metrics.lines().any(|line| line == "assay_events_bridge_open 1")
+    })
+    .await;
+    let profile = registration(PROFILE, "Ann Example", "ann@example.org", Some("secret"));
+    assert_eq!(server.post("/api/v1/register", "application/octet-stream", profile).await.status, 200);
+    let send = async |secret: &'static str| {
+        let body = legacy_report(&uuid::Uuid::new_v4().to_string(), PROFILE, &Made::default());
+        let request = server.client.post(format!("{}/api/v1/submit/CPAN-Testers-Report", node.url));
+        server.ask(request.basic_auth(PROFILE, Some(secret)).body(body)).await.status
+    };
+    assert_eq!((send("secret").await, send("another").await), (201, 401));
+    let (token, _) = server.token(&["--scope", "admin"]);
+    let forgetting = server.client.delete(server.at(&format!("/v4/testers/{PROFILE}/secret"))).bearer_auth(token);
+    assert_eq!(server.ask(forgetting).await.status, 204);
+    // By itself, the node would remember for ten minutes.
+    eventually("the other secret taken", async || send("another").await == 201).await;
+    assert_eq!(send("secret").await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -116,6 +116,7 @@ impl Bridge {
                     if built > 0 {
                         tracing::info!("the bridge to other processes is open again");
                         // What others told while it was broken is lost.
+                        self.events.repeat(News::Identities);
                         self.tell_of_everything().await;
                     }
                     built += 1;

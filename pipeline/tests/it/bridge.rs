@@ -93,6 +93,7 @@ async fn news_goes_both_ways(store: &Store, carrier: Option<Carrier>) {
     one.open().await;
     other.open().await;
     let mut uploads = other.events.uploads();
+    let mut identities = other.events.identities();
 
     one.events.announce(news(7, 3));
     assert_eq!(other.hears().await, news(7, 3));
@@ -103,6 +104,8 @@ async fn news_goes_both_ways(store: &Store, carrier: Option<Carrier>) {
     assert_eq!(other.hears().await, news(9, 1));
     let told = tokio::time::timeout(PATIENCE, uploads.recv()).await.expect("the upload is told of").unwrap();
     assert_eq!(*told, upload());
+    one.events.announce_identities();
+    tokio::time::timeout(PATIENCE, identities.changed()).await.expect("the change is told of").unwrap();
     // What comes back of one's own words would have come by now, the connection keeping their order.
     one.events.announce(news(10, 1));
     assert_eq!([one.hears().await, other.hears().await], [news(10, 1), news(10, 1)]);

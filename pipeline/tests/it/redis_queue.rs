@@ -225,6 +225,29 @@ async fn a_redis_that_was_killed_is_used_again_when_it_is_back() {
     worker.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_says_nothing_holds_nobody_up() {
+    let Some(server) = RedisServer::start().await else { return };
+    let queue = OutsideQueue::connect(&server.url()).await.unwrap();
+    let done = Done::default();
+    let worker = Taking::start(&queue, "one", &Gate::new(2), noting(&done));
+    queue.push(&jobs(0..20, NOW)).await.unwrap();
+    eventually("20 jobs done", async || done.groups() == 20).await;
+    server.pause();
+    let asked = Instant::now();
+    for _ in 0..100 {
+        assert!(queue.push(&jobs(20..21, NOW)).await.is_err());
+    }
+    assert!(asked.elapsed() < PATIENCE, "a Redis that says nothing is waited for: {:?}", asked.elapsed());
+    worker.stop().await;
+    server.resume();
+    let worker = Taking::start(&queue, "two", &Gate::new(2), noting(&done));
+    eventually("the queue answering", async || queue.alive().await).await;
+    queue.push(&jobs(20..40, NOW)).await.unwrap();
+    eventually("40 jobs done", async || done.groups() == 40).await;
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn a_redis_that_is_not_there_yet_is_no_fault() {
     let Some(server) = RedisServer::start().await else { return };
