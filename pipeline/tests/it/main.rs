@@ -22,6 +22,7 @@ mod queue;
 mod rebuild;
 mod recount;
 mod search;
+mod spool;
 mod stack;
 mod uploads;
 mod withdrawing;
