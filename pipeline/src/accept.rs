@@ -174,14 +174,12 @@ fn new_report(submission: &Submission, body: &mut Body, clock: &Clock) -> NewRep
 
 /// Commits reports and one job in one transaction; the answers are in the order of the reports.
 async fn commit_group(store: &Store, clock: &Clock, reports: &[NewReport]) -> Result<Vec<Acceptance>, StoreError> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_intake().await?;
     let group = tx.open_group(reports.len(), clock.now()).await?;
     let first_of_each = first_of_each(reports);
     let inserted: HashMap<ReportId, i64> = tx.insert_reports(group, &first_of_each).await?.into_iter().collect();
-    let bodies: Vec<(i64, &Body)> = first_of_each
-        .iter()
-        .filter_map(|report| inserted.get(&report.id).map(|number| (*number, &report.body)))
-        .collect();
+    let bodies: Vec<(i64, &NewReport)> =
+        first_of_each.iter().filter_map(|report| inserted.get(&report.id).map(|number| (*number, *report))).collect();
     tx.insert_bodies(&bodies).await?;
 
     let mut acceptances = Vec::with_capacity(reports.len());

@@ -17,8 +17,9 @@
 //! [`withdraw`] takes a report back, and puts it back. [`jobs`] is what operators do with work that failed. [`rebuild`]
 //! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`import`] brings other
 //! servers' history in, and [`uploads`] what was released. No step calls another: they meet through a stored row or a
-//! job. [`store`] alone writes SQL (but for the spool's own file), [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
-//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time.
+//! job. [`store`] alone writes SQL, but for the spool's own file; [`index`] alone speaks to a search engine. [`bodies`]
+//! packs and unpacks bytes, [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells
+//! the time, [`link`] reaches Redis.
 
 pub mod accept;
 pub mod bodies;
@@ -32,6 +33,7 @@ pub mod import;
 pub mod index;
 pub mod intake;
 pub mod jobs;
+pub mod link;
 pub mod measures;
 pub mod process;
 pub mod publish;

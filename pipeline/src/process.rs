@@ -48,6 +48,8 @@ pub enum Attempted {
     Split,
     /// Its only report failed too often and is parked.
     Parked,
+    /// Another worker is at it.
+    Elsewhere,
 }
 
 /// After so many attempts that speak against its reports, the group is cut up: one of them may be killing its workers.
@@ -69,7 +71,7 @@ impl Process {
     /// Processes the reports of a group that are still waiting.
     pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
-        let (attempt, failures) = self.begin(group, worker).await?;
+        let Some((attempt, failures)) = self.begin(group, worker).await? else { return Ok(Attempted::Elsewhere) };
         let tried = async {
             if failures >= SUSPICIOUS
                 && let Some(isolated) = self.isolate(group, attempt, failures).await?
@@ -90,7 +92,7 @@ impl Process {
     /// small groups cost hardly more than one. When that fails, each has to be tried by itself.
     pub async fn process_together(&self, groups: &[GroupNumber], worker: &str) -> Result<(), ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_processing().await?;
         let begun = tx.begin_first_attempts(groups, worker, self.clock.now()).await?;
         tx.commit().await?;
         let attempts: Vec<(GroupNumber, i64)> = begun.iter().map(|group| (*group, 1)).collect();
@@ -105,9 +107,13 @@ impl Process {
     }
 
     /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark; marks left
-    /// before are closed. Gives its number, and how many attempts before it speak against the group's reports.
-    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<(i64, i64), StoreError> {
-        let mut tx = self.store.begin().await?;
+    /// before are closed. Gives its number, and how many attempts before it speak against the group's reports; `None`
+    /// when another worker is at it.
+    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<Option<(i64, i64)>, StoreError> {
+        let mut tx = self.store.begin_processing().await?;
+        if self.store.shared() && tx.attempted_elsewhere(group, worker).await? {
+            return Ok(None);
+        }
         let now = self.clock.now();
         tx.close_attempts(group, worker, now).await?;
         let failures = tx.failed_attempts(group).await?;
@@ -116,7 +122,7 @@ impl Process {
             tx.retry_group(group, None).await?;
         }
         tx.commit().await?;
-        Ok((attempt, failures))
+        Ok(Some((attempt, failures)))
     }
 
     async fn read(&self, stored: Vec<Stored>) -> Vec<Reading> {
@@ -163,7 +169,7 @@ impl Process {
         text: &str,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let (class, reason) = (failure.class(), failure.reason());
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_processing().await?;
         let now = self.clock.now();
         tx.end_attempts(attempts, now, AttemptEnd::Failed { class, reason, text }).await?;
         let mut retry_at = None;
@@ -184,7 +190,7 @@ impl Process {
     async fn write(&self, attempts: &[(GroupNumber, i64)], readings: Vec<Reading>) -> Result<(), StoreError> {
         let groups: Vec<GroupNumber> = attempts.iter().map(|(group, _)| *group).collect();
         let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_processing().await?;
         let waiting = still_waiting(&mut tx, &groups).await?;
         let readings: Vec<Reading> = readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
         let (rejected, parked) = unreadable(&readings);
@@ -214,7 +220,7 @@ impl Process {
     /// Cuts up a group that failed too often, or parks its report when only that is left. `None`: it is to be tried
     /// once more. Nothing but the numbers of its reports is read: a row may be what is damaged.
     async fn isolate(&self, group: GroupNumber, attempt: i64, failures: i64) -> Result<Option<Attempted>, StoreError> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_processing().await?;
         let waiting: Vec<i64> = tx.accepted_revisions(&[group]).await?.into_iter().map(|(number, _)| number).collect();
         match waiting.as_slice() {
             [] => Ok(None),
@@ -223,7 +229,7 @@ impl Process {
                 // What is wrong with its row must not keep it from being parked.
                 Err(error) if !error.transient() => {
                     tracing::warn!(error = %chain(&error), group = group.0, "a parked report keeps the row it had");
-                    self.park(self.store.begin().await?, group, attempt, failures, &[]).await.map(Some)
+                    self.park(self.store.begin_processing().await?, group, attempt, failures, &[]).await.map(Some)
                 }
                 parked => parked.map(Some),
             },

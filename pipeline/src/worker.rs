@@ -27,7 +27,12 @@ pub struct Worker {
 impl Worker {
     /// Starts the parts; they end when `stop` is cancelled, and `tracker` knows when they have.
     pub async fn start(self, stop: CancellationToken, tracker: &TaskTracker) -> Result<(), StoreError> {
-        requeue(&self.process).await?;
+        match self.process.store.shared() {
+            true => join(&self.process).await?,
+            false => requeue(&self.process).await.map(drop)?,
+        }
+        self.process.store.note_worker(&self.name).await?;
+        tracker.spawn(show_alive(self.process.clone(), self.name.clone(), stop.clone()));
         if let Some(index) = self.index {
             tracker.spawn(CatchUp::new(self.process.clone(), index).run(stop.clone()));
         }
@@ -54,7 +59,8 @@ async fn run_jobs(process: Process, claims: Claims, gate: Gate, name: String, st
             }
         };
         let wake = process.events.jobs();
-        let ended = queue::run(&process.store, &queue_name, &gate, wake, job, stop.clone().cancelled_owned()).await;
+        let backend = process.store.backend();
+        let ended = queue::run(backend, &queue_name, &gate, wake, job, stop.clone().cancelled_owned()).await;
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;
@@ -158,7 +164,32 @@ fn unfinished(attempted: Result<Attempted, ProcessError>) -> bool {
     attempted.is_err_and(|error| error.retry_at.is_none())
 }
 
-/// Queues groups that are open with no job of a live worker: all that are open when a worker starts.
+/// How often a worker shows that it is alive.
+const SIGN: Duration = Duration::from_secs(5);
+
+/// Shows the others that this worker is alive, until it ends.
+async fn show_alive(process: Process, name: String, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        wait(&stop, SIGN).await;
+        if let Err(error) = process.store.note_worker(&name).await {
+            tracing::warn!(error = %chain(&error), "the others could not be told that this worker is alive");
+        }
+    }
+    // Without it, what it leaves lies until it is taken for gone.
+    drop(process.store.forget_worker(&name).await);
+}
+
+/// Begins to work beside others: what vanished workers left is closed, and what nobody will bring up is queued.
+async fn join(process: &Process) -> Result<(), StoreError> {
+    let mut tx = process.store.begin().await?;
+    tx.forget_workers(false).await?;
+    tx.close_vanished_attempts(process.clock.now()).await?;
+    tx.commit().await?;
+    requeue_and_log(process, &Claims::default(), LEASE).await;
+    Ok(())
+}
+
+/// Queues groups that are open with no job of a live worker: all that are open when a worker starts alone.
 ///
 /// A job too many does no harm: a group already settled has nothing left to do.
 pub async fn requeue(process: &Process) -> Result<usize, StoreError> {
@@ -166,6 +197,7 @@ pub async fn requeue(process: &Process) -> Result<usize, StoreError> {
     // Read under the write lock: a door in another process may be committing a group and its job.
     let groups = tx.open_groups().await?;
     let orphans = tx.drop_orphaned_jobs().await?;
+    tx.forget_workers(true).await?;
     let vanished = tx.close_vanished_attempts(process.clock.now()).await?;
     for group in &groups {
         tx.enqueue(&ProcessGroup::new(*group)).await?;
@@ -197,10 +229,18 @@ async fn sweep(process: Process, claims: Claims, stop: CancellationToken) {
         }
         requeue_and_log(&process, &claims, LEASE).await;
         if look % FORGET == 0
-            && let Err(error) = process.store.sweep_jobs().await
+            && let Err(error) = forget_finished(&process).await
         {
             tracing::warn!(error = %chain(&error), "finished jobs could not be swept");
         }
+    }
+}
+
+async fn forget_finished(process: &Process) -> Result<(), StoreError> {
+    process.store.sweep_jobs().await?;
+    match process.store.outside() {
+        Some(queue) => queue.forget_done().await.map_err(|error| StoreError::Queue(error.into())),
+        None => Ok(()),
     }
 }
 
@@ -218,12 +258,16 @@ pub async fn requeue_stranded(
     lease: Duration,
 ) -> Result<usize, StoreError> {
     // Without the write lock first, since there is mostly nothing to do.
-    if process.store.stranded_groups(lease).await?.into_iter().all(&in_hand) {
+    let mut stranded = stranded_groups(process, lease).await?;
+    stranded.retain(|group| !in_hand(*group));
+    if stranded.is_empty() {
         return Ok(0);
     }
     let mut tx = process.store.begin().await?;
-    let mut stranded = tx.stranded_groups(lease).await?;
-    stranded.retain(|group| !in_hand(*group));
+    if process.store.outside().is_none() {
+        stranded = tx.stranded_groups(lease).await?;
+        stranded.retain(|group| !in_hand(*group));
+    }
     for group in &stranded {
         tx.enqueue(&ProcessGroup::new(*group)).await?;
     }
@@ -233,6 +277,16 @@ pub async fn requeue_stranded(
         process.events.jobs().notify_one();
     }
     Ok(stranded.len())
+}
+
+/// Open groups that no job will bring up, as the queue tells, wherever it is.
+async fn stranded_groups(process: &Process, lease: Duration) -> Result<Vec<GroupNumber>, StoreError> {
+    let Some(queue) = process.store.outside() else { return process.store.stranded_groups(lease).await };
+    // Groups first: what is pushed meanwhile is carried by the time the queue is asked.
+    let mut open = process.store.open_groups(i64::MAX).await?;
+    let carried = queue.carried().await.map_err(|error| StoreError::Queue(error.into()))?;
+    open.retain(|group| !carried.contains(&group.0));
+    Ok(open)
 }
 
 /// Sleeps, but no longer than until the stop.

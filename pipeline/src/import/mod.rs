@@ -208,8 +208,7 @@ async fn write(
     tally.renumbered +=
         rest.iter().filter(|one| one.number.is_some() && others.contains_key(&one.report.id)).count() as u64;
     inserted.extend(others);
-    let bodies: Vec<_> =
-        batch.iter().filter_map(|one| Some((*inserted.get(&one.report.id)?, &one.report.body))).collect();
+    let bodies: Vec<_> = batch.iter().filter_map(|one| Some((*inserted.get(&one.report.id)?, &one.report))).collect();
     tx.insert_bodies(&bodies).await?;
     tally.imported += inserted.len() as u64;
 

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use schemas::views::jobs::FailureClass;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::groups::GroupNumber;
 use super::reports::numbers;
+use super::sql::{self, Record, Row, query, query_either};
+use super::workers::{ALIVE, LIVING};
 use super::{Result, Store, Tx};
 
 /// One try at processing a group.
@@ -64,7 +65,7 @@ const PARKED: &str = "parked";
 impl Store {
     /// Attempts at a group and at those it came out of, oldest first.
     pub async fn attempts(&self, group: GroupNumber) -> Result<Vec<Attempt>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "WITH RECURSIVE family (number) AS (SELECT CAST($1 AS BIGINT) UNION \
              SELECT parent FROM groups JOIN family ON groups.number = family.number WHERE parent IS NOT NULL) \
              SELECT group_number, attempt, worker, started_at, ended_at, outcome, reason, text \
@@ -84,7 +85,7 @@ impl Tx {
         worker: &str,
         now: DateTime<Utc>,
     ) -> Result<Vec<GroupNumber>> {
-        let begun: Vec<i64> = sqlx::query_scalar(
+        let begun: Vec<i64> = query(
             "INSERT INTO attempts (group_number, attempt, worker, started_at) \
              SELECT number, 1, $2, $3 FROM groups \
              WHERE number IN (SELECT value FROM json_each($1)) AND settled_at IS NULL \
@@ -100,7 +101,7 @@ impl Tx {
 
     /// Notes that a worker begins with a group, and gives the number of this attempt from 1.
     pub async fn begin_attempt(&mut self, group: GroupNumber, worker: &str, now: DateTime<Utc>) -> Result<i64> {
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "INSERT INTO attempts (group_number, attempt, worker, started_at) \
              SELECT $1, COALESCE(max(attempt), 0) + 1, $2, $3 FROM attempts WHERE group_number = $1 \
              RETURNING attempt",
@@ -115,7 +116,7 @@ impl Tx {
     /// How many attempts at a group speak against its reports: those whose worker has vanished, and those that failed
     /// for a reason that trying again does not mend.
     pub async fn failed_attempts(&mut self, group: GroupNumber) -> Result<i64> {
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "SELECT count(*) FROM attempts WHERE group_number = $1 \
              AND (outcome IS NULL OR outcome IN ('permanent', 'poison') OR reason = $2)",
         )
@@ -127,7 +128,7 @@ impl Tx {
 
     /// What the newest failed attempt at a group says.
     pub async fn last_failure(&mut self, group: GroupNumber) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "SELECT text FROM attempts WHERE group_number = $1 AND text IS NOT NULL ORDER BY attempt DESC LIMIT 1",
         )
         .bind(group.0)
@@ -135,10 +136,22 @@ impl Tx {
         .await?)
     }
 
+    /// Whether another worker that is alive is at a group now.
+    pub async fn attempted_elsewhere(&mut self, group: GroupNumber, worker: &str) -> Result<bool> {
+        let running = |living: &str| {
+            format!(
+                "SELECT EXISTS (SELECT 1 FROM attempts WHERE group_number = $2 AND ended_at IS NULL AND worker <> $3 \
+                 AND worker IN ({living}))"
+            )
+        };
+        let running = query_either(running(LIVING.0), running(LIVING.1)).bind(ALIVE).bind(group.0).bind(worker);
+        Ok(running.fetch_one(self.connection()).await?)
+    }
+
     /// Closes attempts at a group that were left without an end. Only `worker` works on it now: its own were not
     /// noted, those of others are of workers that are gone.
     pub async fn close_attempts(&mut self, group: GroupNumber, worker: &str, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE attempts SET ended_at = $2, outcome = 'transient', \
              reason = CASE WHEN worker = $3 THEN $4 ELSE $5 END, \
              text = CASE WHEN worker = $3 THEN 'its end could not be noted' ELSE 'its worker is gone' END \
@@ -154,25 +167,28 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes all attempts at open groups that have no end, and gives their number.
-    ///
-    /// Only for a process that knows itself to be the only one that works, and has not begun to.
+    /// Closes all attempts at open groups that have no end and whose worker is not alive, and gives their number.
     pub async fn close_vanished_attempts(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        let closed = sqlx::query(
-            "UPDATE attempts SET ended_at = $1, outcome = 'transient', reason = $2, text = 'its worker is gone' \
-             WHERE group_number IN (SELECT number FROM groups WHERE settled_at IS NULL) AND ended_at IS NULL",
-        )
-        .bind(now)
-        .bind(VANISHED)
-        .execute(self.connection())
-        .await?;
-        Ok(closed.rows_affected())
+        let closed = |living: &str| {
+            format!(
+                "UPDATE attempts SET ended_at = $2, outcome = 'transient', reason = $3, text = 'its worker is gone' \
+                 WHERE group_number IN (SELECT number FROM groups WHERE settled_at IS NULL) AND ended_at IS NULL \
+                 AND worker NOT IN ({living})"
+            )
+        };
+        let closed = query_either(closed(LIVING.0), closed(LIVING.1))
+            .bind(ALIVE)
+            .bind(now)
+            .bind(VANISHED)
+            .execute(self.connection())
+            .await?;
+        Ok(closed)
     }
 
     /// Closes the attempt that runs at a group an operator parks. If its worker comes to an end all the same, that end
     /// takes the place of this one.
     pub async fn close_parked_attempts(&mut self, group: GroupNumber, now: DateTime<Utc>, text: &str) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE attempts SET ended_at = $2, outcome = 'poison', reason = $3, text = $4 \
              WHERE group_number = $1 AND ended_at IS NULL",
         )
@@ -192,41 +208,44 @@ impl Tx {
         now: DateTime<Utc>,
         end: AttemptEnd<'_>,
     ) -> Result<()> {
-        let pairs: Vec<(i64, i64)> = attempts.iter().map(|(group, attempt)| (group.0, *attempt)).collect();
+        let (groups, attempts): (Vec<GroupNumber>, Vec<i64>) = attempts.iter().copied().unzip();
         let (outcome, reason, text) = match end {
             AttemptEnd::Done => (AttemptOutcome::Done, None, None),
             AttemptEnd::Failed { class, reason, text } => (AttemptOutcome::Failed(class), Some(reason), Some(text)),
         };
-        sqlx::query(
-            "UPDATE attempts SET ended_at = $2, outcome = $3, reason = $4, text = $5 FROM json_each($1) AS ended \
-             WHERE group_number = ended.value ->> 0 AND attempt = ended.value ->> 1",
+        query(
+            "UPDATE attempts SET ended_at = $2, outcome = $3, reason = $4, text = $5 \
+             FROM json_each($1) AS ended_group, json_each($6) AS ended_attempt \
+             WHERE ended_attempt.key = ended_group.key \
+             AND group_number = ended_group.value AND attempt = ended_attempt.value",
         )
-        .bind(serde_json::to_string(&pairs).expect("numbers"))
+        .bind(numbers(&groups))
         .bind(now)
         .bind(outcome.as_str())
         .bind(reason)
         .bind(text)
+        .bind(super::list(&attempts))
         .execute(self.connection())
         .await?;
         Ok(())
     }
 }
 
-impl FromRow<'_, SqliteRow> for Attempt {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let outcome: Option<&str> = row.try_get("outcome")?;
+impl Record for Attempt {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let outcome: Option<&str> = row.get("outcome")?;
         let outcome = outcome.map(|text| {
             AttemptOutcome::from(text).ok_or_else(|| sqlx::Error::Decode(format!("an attempt's outcome {text}").into()))
         });
         Ok(Attempt {
-            group: GroupNumber(row.try_get("group_number")?),
-            attempt: row.try_get("attempt")?,
-            worker: row.try_get("worker")?,
-            started_at: row.try_get("started_at")?,
-            ended_at: row.try_get("ended_at")?,
+            group: GroupNumber(row.get("group_number")?),
+            attempt: row.get("attempt")?,
+            worker: row.get("worker")?,
+            started_at: row.get("started_at")?,
+            ended_at: row.get("ended_at")?,
             outcome: outcome.transpose()?,
-            reason: row.try_get("reason")?,
-            text: row.try_get("text")?,
+            reason: row.get("reason")?,
+            text: row.get("text")?,
         })
     }
 }

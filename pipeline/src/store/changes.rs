@@ -1,8 +1,8 @@
 //! The change feed: every row that changed after a number, in the order of the changes.
 
 use schemas::views::SummaryView;
-use sqlx::FromRow;
 
+use super::sql::{query, record};
 use super::{Result, Store, StoreError, releases::releases_after};
 
 /// A changed row, as it is now.
@@ -23,7 +23,7 @@ impl ChangeRow {
 }
 
 /// A report's row that changed, for the document index.
-#[derive(Clone, Debug, PartialEq, FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResultChange {
     pub number: i64,
     pub change_number: i64,
@@ -33,19 +33,20 @@ pub struct ResultChange {
     pub size: i64,
 }
 
+record!(ResultChange { number, change_number, removed, document, size });
+
 impl Store {
     /// The next reports' rows changed after a number, and the newest change number, both of one moment.
     pub async fn result_changes(&self, after: i64, limit: usize) -> Result<(Vec<ResultChange>, i64)> {
-        let mut snapshot = self.readers.begin().await?;
-        let head: i64 =
-            sqlx::query_scalar("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut *snapshot).await?;
-        let rows = sqlx::query_as(
+        let mut snapshot = self.readers.snapshot().await?;
+        let head: i64 = query("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut snapshot).await?;
+        let rows = query(
             "SELECT extracts.number, change_number, removed, document, COALESCE(size, 0) AS size FROM extracts \
              LEFT JOIN bodies ON bodies.number = extracts.number WHERE change_number > $1 ORDER BY change_number LIMIT $2",
         )
         .bind(after)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *snapshot)
+        .fetch_all(&mut snapshot)
         .await?;
         snapshot.rollback().await?;
         Ok((rows, head))
@@ -55,18 +56,18 @@ impl Store {
     pub async fn changes(&self, after: i64, limit: usize) -> Result<(Vec<ChangeRow>, i64)> {
         let bound = i64::try_from(limit).unwrap_or(i64::MAX);
         // One read transaction: rows and head are of the same commit.
-        let mut snapshot = self.readers.begin().await?;
-        let head: i64 =
-            sqlx::query_scalar("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut *snapshot).await?;
+        let mut snapshot = self.readers.snapshot().await?;
+        let head: i64 = query("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut snapshot).await?;
         // One text of all rows: fetching each by itself would cost more than reading it.
-        let lines: Option<String> = sqlx::query_scalar(
-            "SELECT group_concat(change_number || ' ' || removed || document, char(10)) FROM \
+        let lines: Option<String> = query(
+            "SELECT string_agg(change_number || CASE WHEN removed THEN ' 1' ELSE ' 0' END || document, $3) FROM \
              (SELECT change_number, removed, document FROM extracts WHERE change_number > $1 \
-              ORDER BY change_number LIMIT $2)",
+              ORDER BY change_number LIMIT $2) AS changed",
         )
         .bind(after)
         .bind(bound)
-        .fetch_one(&mut *snapshot)
+        .bind("\n")
+        .fetch_one(&mut snapshot)
         .await?;
         let mut rows = result_rows(lines.as_deref().unwrap_or_default())?;
         rows.sort_by_key(ChangeRow::number);

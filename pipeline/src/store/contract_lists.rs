@@ -10,10 +10,10 @@ use schemas::contract::ReleaseRow;
 use schemas::extract::Language;
 use schemas::grade::{Counts, Grade};
 use schemas::ids::ReportId;
-use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::releases::{ReleaseNumber, counts};
+use super::sql::{self, Builder, On, Row, Transaction, query, record};
 use super::{Result, Store};
 
 /// Which releases of Perl a list shows: those for which all that is given holds.
@@ -50,7 +50,7 @@ pub enum Strand {
 }
 
 /// A report in a list.
-#[derive(Clone, Debug, PartialEq, FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FoundReport {
     pub number: i64,
     pub changed_at: DateTime<Utc>,
@@ -59,6 +59,8 @@ pub struct FoundReport {
     pub tester: String,
     pub address: Option<String>,
 }
+
+record!(FoundReport { number, changed_at, document, tester, address });
 
 const RELEASES: &str = "SELECT releases.number, releases.distribution, releases.version, \
                         (SELECT uploads.number FROM uploads WHERE uploads.language = releases.language AND \
@@ -75,13 +77,12 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<(i64, ReleaseRow)>> {
-        let mut connection = self.readers.acquire().await?;
-        releases(&mut connection, filter, after, limit).await
+        releases(&self.readers, filter, after, limit).await
     }
 
     /// How a distribution is written that was asked for in other capitals; the first of several.
     pub async fn spelling(&self, distribution: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "SELECT distribution FROM releases WHERE language || '' = $1 AND lower(distribution) = lower($2) \
              ORDER BY distribution LIMIT 1",
         )
@@ -93,13 +94,13 @@ impl Store {
 
     /// Numbers of a distribution's releases, or of the one with this version.
     pub async fn release_numbers(&self, distribution: &str, version: Option<&str>) -> Result<Vec<ReleaseNumber>> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT number FROM releases WHERE language = ");
+        let mut query = Builder::new("SELECT number FROM releases WHERE language = ");
         query.push_bind(Language::Perl.as_str()).push(" AND distribution = ").push_bind(distribution);
         if let Some(version) = version {
             query.push(" AND version = ").push_bind(version);
         }
         query.push(" ORDER BY number");
-        let numbers: Vec<i64> = query.build_query_scalar().fetch_all(&self.readers).await?;
+        let numbers: Vec<i64> = query.build().fetch_all(&self.readers).await?;
         Ok(numbers.into_iter().map(ReleaseNumber).collect())
     }
 
@@ -111,7 +112,7 @@ impl Store {
         after: Option<(DateTime<Utc>, i64)>,
         limit: i64,
     ) -> Result<Vec<FoundReport>> {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = Builder::new(
             "SELECT extracts.number, extracts.changed_at, extracts.document, testers.name AS tester, testers.address \
              FROM extracts JOIN releases ON releases.number = extracts.release \
              JOIN testers ON testers.number = extracts.tester WHERE NOT extracts.removed AND releases.language || '' = ",
@@ -127,7 +128,7 @@ impl Store {
             query.push(" AND extracts.changed_at >= ").push_bind(since);
         }
         query.push(order).push(" LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+        Ok(query.build().fetch_all(&self.readers).await?)
     }
 
     /// Ids of reports received from one moment up to another, the end left out, after the last one given; by receipt.
@@ -139,7 +140,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(DateTime<Utc>, i64, ReportId)>> {
         let (at, number) = after.unwrap_or((from, i64::MIN));
-        let rows: Vec<(DateTime<Utc>, i64, Uuid)> = sqlx::query_as(
+        let rows: Vec<(DateTime<Utc>, i64, Uuid)> = query(
             "SELECT received_at, number, id FROM reports WHERE (received_at, number) > ($1, $2) AND received_at < $3 \
              AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number) \
              ORDER BY received_at, number LIMIT $4",
@@ -156,29 +157,29 @@ impl Store {
     /// When the oldest and the newest of the changes to releases after a change number were made.
     pub async fn release_changes(&self, after: i64) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
         let one = async |order: &str| -> Result<Option<DateTime<Utc>>> {
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT changed_at FROM releases WHERE change_number > ");
+            let mut query = Builder::new("SELECT changed_at FROM releases WHERE change_number > ");
             query.push_bind(after).push(" ORDER BY change_number ").push(order).push(" LIMIT 1");
-            Ok(query.build_query_scalar().fetch_optional(&self.readers).await?)
+            Ok(query.build().fetch_optional(&self.readers).await?)
         };
         Ok(one("ASC").await?.zip(one("DESC").await?))
     }
 
     /// The database as it is now, for a reading that takes several queries.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot { inner: self.readers.begin().await? })
+        Ok(Snapshot { inner: self.readers.snapshot().await? })
     }
 }
 
 /// The database at one moment. It holds one of the readers' few connections: for the pipeline's own steps, not for
 /// answers that a slow client takes.
 pub struct Snapshot {
-    inner: Transaction<'static, Sqlite>,
+    inner: Transaction,
 }
 
 impl Snapshot {
     /// Newest change number.
     pub async fn head(&mut self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut *self.inner).await?)
+        Ok(query("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&mut self.inner).await?)
     }
 
     /// As [`Store::contract_releases`].
@@ -193,12 +194,12 @@ impl Snapshot {
 }
 
 async fn releases(
-    connection: &mut SqliteConnection,
+    on: impl Into<On<'_>>,
     filter: &ReleaseFilter,
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, ReleaseRow)>> {
-    let mut query = QueryBuilder::<Sqlite>::new(RELEASES);
+    let mut query = Builder::new(RELEASES);
     query.push_bind(after);
     match &filter.distribution {
         Some(distribution) => {
@@ -229,12 +230,11 @@ async fn releases(
     }
     query.push(" GROUP BY releases.number HAVING sum(pass + fail + na + unknown) > 0");
     query.push(" ORDER BY releases.number LIMIT ").push_bind(limit);
-    let rows = query.build().fetch_all(connection).await?;
-    Ok(rows.iter().map(release_row).collect::<std::result::Result<_, sqlx::Error>>()?)
+    Ok(query.build().fetch_with(on, release_row).await?)
 }
 
 /// Narrows a query to a strand, and gives its order.
-fn push_strand(query: &mut QueryBuilder<Sqlite>, strand: &Strand, after: Option<(DateTime<Utc>, i64)>) -> &'static str {
+fn push_strand(query: &mut Builder<'_>, strand: &Strand, after: Option<(DateTime<Utc>, i64)>) -> &'static str {
     let number = after.map_or(0, |(_, number)| number);
     match strand {
         Strand::Release(release) => query.push(" AND extracts.release = ").push_bind(release.0),
@@ -251,21 +251,19 @@ fn push_strand(query: &mut QueryBuilder<Sqlite>, strand: &Strand, after: Option<
     " ORDER BY extracts.number"
 }
 
-fn push_one_of(query: &mut QueryBuilder<Sqlite>, column: &'static str, values: &[String]) {
+fn push_one_of(query: &mut Builder<'_>, column: &'static str, values: &[String]) {
     if values.is_empty() {
         return;
     }
     query.push(" AND ").push(column).push(" IN (");
-    let mut list = query.separated(", ");
-    for value in values {
-        list.push_bind(value.clone());
+    for (place, value) in values.iter().enumerate() {
+        query.push(if place == 0 { "" } else { ", " }).push_bind(value.clone());
     }
     query.push(")");
 }
 
-fn release_row(row: &SqliteRow) -> std::result::Result<(i64, ReleaseRow), sqlx::Error> {
+fn release_row(row: Row<'_>) -> sql::Result<(i64, ReleaseRow)> {
     let counts: Counts = counts(row)?;
-    let release =
-        ReleaseRow::new(row.try_get("distribution")?, row.try_get("version")?, counts, row.try_get("upload")?);
-    Ok((row.try_get("number")?, release))
+    let release = ReleaseRow::new(row.get("distribution")?, row.get("version")?, counts, row.get("upload")?);
+    Ok((row.get("number")?, release))
 }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use schemas::grade::Grade;
-use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
 
 use super::bulk::Bulk;
 use super::releases::ReleaseNumber;
+use super::sql::{self, Record, Row, query};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -47,7 +47,7 @@ pub struct OldExtract {
 impl Store {
     /// The document of one report, and the extractor that wrote it.
     pub async fn extract(&self, number: i64) -> Result<Option<(String, i64)>> {
-        Ok(sqlx::query_as("SELECT document, extractor FROM extracts WHERE number = $1 AND NOT removed")
+        Ok(query("SELECT document, extractor FROM extracts WHERE number = $1 AND NOT removed")
             .bind(number)
             .fetch_optional(&self.readers)
             .await?)
@@ -55,7 +55,7 @@ impl Store {
 
     /// Documents by report number, in no order.
     pub async fn documents(&self, numbers: &[i64]) -> Result<Vec<(i64, String)>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT number, document FROM extracts \
              WHERE NOT removed AND number IN (SELECT value FROM json_each($1))",
         )
@@ -68,7 +68,7 @@ impl Store {
 impl Tx {
     /// Rows of these reports as they stand, in no order.
     pub async fn old_extracts(&mut self, numbers: &[i64]) -> Result<Vec<OldExtract>> {
-        Ok(sqlx::query_as(AssertSqlSafe(format!("{OLD} WHERE number IN (SELECT value FROM json_each($1))")))
+        Ok(query(format!("{OLD} WHERE number IN (SELECT value FROM json_each($1))"))
             .bind(super::list(numbers))
             .fetch_all(self.connection())
             .await?)
@@ -78,11 +78,10 @@ impl Tx {
     /// visible in their order: take them last.
     pub async fn take_changes(&mut self, count: usize) -> Result<i64> {
         let count = i64::try_from(count).expect("fewer than 2^63 changes in a transaction");
-        let last: i64 =
-            sqlx::query_scalar("UPDATE counters SET value = value + $1 WHERE name = 'changes' RETURNING value")
-                .bind(count)
-                .fetch_one(self.connection())
-                .await?;
+        let last: i64 = query("UPDATE counters SET value = value + $1 WHERE name = 'changes' RETURNING value")
+            .bind(count)
+            .fetch_one(self.connection())
+            .await?;
         Ok(last - count + 1)
     }
 
@@ -126,7 +125,7 @@ impl Tx {
 
     /// Notes that rows were read again by a newer extractor with the same outcome: no change to tell.
     pub async fn mark_extractor(&mut self, numbers: &[i64], extractor: i64) -> Result<()> {
-        sqlx::query("UPDATE extracts SET extractor = $2 WHERE number IN (SELECT value FROM json_each($1))")
+        query("UPDATE extracts SET extractor = $2 WHERE number IN (SELECT value FROM json_each($1))")
             .bind(super::list(numbers))
             .bind(extractor)
             .execute(self.connection())
@@ -143,7 +142,7 @@ impl Tx {
             "DELETE FROM releases",
             "UPDATE testers SET pass = 0, fail = 0, na = 0, unknown = 0",
         ] {
-            sqlx::query(sql).execute(self.connection()).await?;
+            query(sql).execute(self.connection()).await?;
         }
         Ok(())
     }
@@ -152,24 +151,24 @@ impl Tx {
 const OLD: &str = "SELECT number, release, tester, grade, language_version, development, patched, os, architecture, \
                    extractor, document, removed FROM extracts";
 
-impl FromRow<'_, SqliteRow> for OldExtract {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let grade: &str = row.try_get("grade")?;
+impl Record for OldExtract {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let grade: &str = row.get("grade")?;
         Ok(OldExtract {
             counted: Counted {
-                number: row.try_get("number")?,
-                release: ReleaseNumber(row.try_get("release")?),
-                tester: TesterNumber(row.try_get("tester")?),
+                number: row.get("number")?,
+                release: ReleaseNumber(row.get("release")?),
+                tester: TesterNumber(row.get("tester")?),
                 grade: grade.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-                language_version: row.try_get("language_version")?,
-                development: row.try_get("development")?,
-                patched: row.try_get("patched")?,
-                os: row.try_get("os")?,
-                architecture: row.try_get("architecture")?,
+                language_version: row.get("language_version")?,
+                development: row.get("development")?,
+                patched: row.get("patched")?,
+                os: row.get("os")?,
+                architecture: row.get("architecture")?,
             },
-            extractor: row.try_get("extractor")?,
-            document: row.try_get("document")?,
-            removed: row.try_get("removed")?,
+            extractor: row.get("extractor")?,
+            document: row.get("document")?,
+            removed: row.get("removed")?,
         })
     }
 }

@@ -2,29 +2,28 @@
 
 use chrono::{DateTime, Utc};
 use schemas::views::Freshness;
-use sqlx::SqliteConnection;
 
+use super::sql::{On, query};
 use super::{Result, Store};
 
 impl Store {
     /// The newest change number, what waits, and since when. `now` is what "all" means when nothing waits.
     pub async fn freshness(&self, now: DateTime<Utc>) -> Result<Freshness> {
-        let mut connection = self.readers.acquire().await?;
-        freshness(&mut connection, now).await
+        freshness(&self.readers, now).await
     }
 
     /// Newest change number.
     pub async fn head(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&self.readers).await?)
+        Ok(query("SELECT value FROM counters WHERE name = 'changes'").fetch_one(&self.readers).await?)
     }
 }
 
-pub(super) async fn freshness(connection: &mut SqliteConnection, now: DateTime<Utc>) -> Result<Freshness> {
-    let (head, waiting, oldest): (i64, i64, Option<DateTime<Utc>>) = sqlx::query_as(
+pub(super) async fn freshness(on: impl Into<On<'_>>, now: DateTime<Utc>) -> Result<Freshness> {
+    let (head, waiting, oldest): (i64, i64, Option<DateTime<Utc>>) = query(
         "SELECT (SELECT value FROM counters WHERE name = 'changes'), \
          CAST(COALESCE(sum(reports), 0) AS BIGINT), min(created_at) FROM groups WHERE settled_at IS NULL",
     )
-    .fetch_one(connection)
+    .fetch_one(on)
     .await?;
     Ok(Freshness { fresh_at: oldest.unwrap_or(now), head, waiting })
 }

@@ -5,13 +5,13 @@ mod waiting;
 
 use chrono::{DateTime, Utc};
 use schemas::ids::{Digest, ReportId};
-use sqlx::{AssertSqlSafe, FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::changes::ResultChange;
 use super::rebuilds::STANDING;
 use super::releases::ReleaseNumber;
 use super::reports::Body;
+use super::sql::{self, On, Record, Row, query, record};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -30,7 +30,7 @@ pub struct DigestedBody {
 }
 
 /// Something a check names, and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Oddity {
     /// What kind of thing: `report`, `release`, `group`.
     pub kind: String,
@@ -38,18 +38,22 @@ pub struct Oddity {
     pub detail: String,
 }
 
+record!(Oddity { kind, number, detail });
+
 /// A row's number and change number, for a comparison with the index.
-#[derive(Clone, Copy, Debug, PartialEq, FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowMark {
     pub number: i64,
     pub change_number: i64,
     pub removed: bool,
 }
 
+record!(RowMark { number, change_number, removed });
+
 impl Store {
     /// The next bodies after a number.
     pub async fn digested_bodies(&self, after: i64, limit: i64) -> Result<Vec<DigestedBody>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT bodies.number AS number, NULL AS revision, id, digest, dictionary, size, body FROM bodies \
              LEFT JOIN reports ON reports.number = bodies.number WHERE bodies.number > $1 \
              ORDER BY bodies.number LIMIT $2",
@@ -62,7 +66,7 @@ impl Store {
 
     /// The next superseded bodies after a number and revision.
     pub async fn superseded_bodies(&self, after: (i64, i64), limit: i64) -> Result<Vec<DigestedBody>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT superseded_bodies.number AS number, superseded_bodies.revision AS revision, id, \
              superseded_bodies.digest AS digest, dictionary, size, body FROM superseded_bodies \
              LEFT JOIN reports ON reports.number = superseded_bodies.number \
@@ -79,41 +83,36 @@ impl Store {
     /// How many rows a table of this list has.
     pub async fn count_rows(&self, table: Counting) -> Result<i64> {
         let sql = format!("SELECT count(*) FROM {}", table.as_str());
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.readers).await?)
+        Ok(query(sql).fetch_one(&self.readers).await?)
     }
 
     /// The greatest number of a release or tester.
     pub async fn last_number(&self, table: Counting) -> Result<i64> {
         let sql = format!("SELECT COALESCE(max(number), 0) FROM {}", table.as_str());
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.readers).await?)
+        Ok(query(sql).fetch_one(&self.readers).await?)
     }
 
     /// A release as people name it: `perl/Foo-Bar/1.0`.
     pub async fn release_name(&self, release: ReleaseNumber) -> Result<String> {
-        let name: Option<String> = sqlx::query_scalar(
-            "SELECT language || '/' || distribution || '/' || version FROM releases WHERE number = $1",
-        )
-        .bind(release.0)
-        .fetch_optional(&self.readers)
-        .await?;
+        let name: Option<String> =
+            query("SELECT language || '/' || distribution || '/' || version FROM releases WHERE number = $1")
+                .bind(release.0)
+                .fetch_optional(&self.readers)
+                .await?;
         Ok(name.unwrap_or_else(|| format!("number {}, which is not there", release.0)))
     }
 
     /// A tester's public id.
     pub async fn tester_name(&self, tester: TesterNumber) -> Result<String> {
-        let name: Option<String> = sqlx::query_scalar("SELECT id FROM testers WHERE number = $1")
-            .bind(tester.0)
-            .fetch_optional(&self.readers)
-            .await?;
+        let name: Option<String> =
+            query("SELECT id FROM testers WHERE number = $1").bind(tester.0).fetch_optional(&self.readers).await?;
         Ok(name.unwrap_or_else(|| format!("number {}, who is not there", tester.0)))
     }
 
     /// A report's id by its number.
     pub async fn report_name(&self, number: i64) -> Result<String> {
-        let id: Option<Uuid> = sqlx::query_scalar("SELECT id FROM reports WHERE number = $1")
-            .bind(number)
-            .fetch_optional(&self.readers)
-            .await?;
+        let id: Option<Uuid> =
+            query("SELECT id FROM reports WHERE number = $1").bind(number).fetch_optional(&self.readers).await?;
         Ok(id.map_or_else(|| format!("number {number}, which is not there"), |id| ReportId(id).to_string()))
     }
 
@@ -124,7 +123,7 @@ impl Store {
              WHERE {STANDING} AND ((state = 'processed' AND (extracts.number IS NULL OR removed)) \
              OR (state = 'rejected' AND extracts.number IS NOT NULL AND NOT removed)) ORDER BY reports.number"
         );
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&self.readers).await?)
+        Ok(query(sql).fetch_all(&self.readers).await?)
     }
 
     /// Every `step`th of the settled reports after a number: those whose number leaves `rest`.
@@ -133,18 +132,12 @@ impl Store {
             "SELECT reports.number FROM reports WHERE {STANDING} AND reports.number > $1 \
              AND reports.number % $2 = $3 ORDER BY reports.number LIMIT $4"
         );
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(after)
-            .bind(step)
-            .bind(rest)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(query(sql).bind(after).bind(step).bind(rest).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// Rows without what they belong to, and reports without bytes. Purged reports belong out of the latter.
     pub async fn orphans(&self) -> Result<Vec<Oddity>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT 'report' AS kind, number, 'its bytes are not there' AS detail FROM reports \
              WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = reports.number) \
              AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number AND body = 'purged') \
@@ -169,23 +162,21 @@ impl Store {
 
     /// Change numbers that are given twice, to nothing, or beyond the counter: by rows and releases.
     pub async fn change_faults(&self) -> Result<Vec<Oddity>> {
-        change_faults(&mut *self.readers.acquire().await?).await
+        change_faults(&self.readers).await
     }
 
     /// The next rows after a number, for a comparison with the index.
     pub async fn row_marks(&self, after: i64, limit: i64) -> Result<Vec<RowMark>> {
-        Ok(sqlx::query_as(
-            "SELECT number, change_number, removed FROM extracts WHERE number > $1 ORDER BY number LIMIT $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?)
+        Ok(query("SELECT number, change_number, removed FROM extracts WHERE number > $1 ORDER BY number LIMIT $2")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?)
     }
 
     /// These rows as the index takes them in.
     pub async fn result_rows(&self, numbers: &[i64]) -> Result<Vec<ResultChange>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT extracts.number, change_number, removed, document, size FROM extracts \
              JOIN bodies ON bodies.number = extracts.number \
              WHERE extracts.number IN (SELECT value FROM json_each($1)) AND NOT removed",
@@ -203,7 +194,7 @@ impl Tx {
 
     /// Lets the counter stand at the greatest change number there is, so that none is given twice.
     pub async fn raise_changes(&mut self) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE counters SET value = (SELECT max(number) FROM (SELECT value AS number UNION ALL \
              SELECT max(change_number) FROM extracts UNION ALL SELECT max(change_number) FROM releases) AS given) \
              WHERE name = 'changes'",
@@ -215,7 +206,7 @@ impl Tx {
 
     /// Gives rows new change numbers, in the order given, from `first` on.
     pub async fn renumber_extracts(&mut self, numbers: &[i64], first: i64, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE extracts SET change_number = $2 + marked.key, changed_at = $3 \
              FROM json_each($1) AS marked WHERE extracts.number = marked.value",
         )
@@ -258,8 +249,8 @@ impl Counting {
     }
 }
 
-async fn change_faults(connection: &mut SqliteConnection) -> Result<Vec<Oddity>> {
-    Ok(sqlx::query_as(
+async fn change_faults(on: impl Into<On<'_>>) -> Result<Vec<Oddity>> {
+    Ok(query(
         "WITH given AS (SELECT 'row' AS kind, number, change_number FROM extracts UNION ALL \
          SELECT 'release', number, change_number FROM releases), \
          twice AS (SELECT change_number FROM given WHERE change_number > 0 GROUP BY change_number HAVING count(*) > 1) \
@@ -269,25 +260,21 @@ async fn change_faults(connection: &mut SqliteConnection) -> Result<Vec<Oddity>>
          SELECT kind, number, 'its change number ' || change_number || ' is above the counter' FROM given \
          WHERE change_number > (SELECT value FROM counters WHERE name = 'changes') ORDER BY 1, 2",
     )
-    .fetch_all(connection)
+    .fetch_all(on)
     .await?)
 }
 
-impl FromRow<'_, SqliteRow> for DigestedBody {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let id: Option<Uuid> = row.try_get("id")?;
-        let digest: Option<&[u8]> = row.try_get("digest")?;
+impl Record for DigestedBody {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let id: Option<Uuid> = row.get("id")?;
+        let digest: Option<&[u8]> = row.get("digest")?;
         Ok(DigestedBody {
-            number: row.try_get("number")?,
-            revision: row.try_get("revision")?,
+            number: row.get("number")?,
+            revision: row.get("revision")?,
             id: id.map(ReportId),
             // A digest of another length is that of no body.
             digest: digest.map(|digest| Digest::try_from(digest).unwrap_or(Digest([0; 32]))),
-            body: Body {
-                dictionary: row.try_get("dictionary")?,
-                size: row.try_get("size")?,
-                bytes: row.try_get("body")?,
-            },
+            body: Body { dictionary: row.get("dictionary")?, size: row.get("size")?, bytes: row.get("body")? },
         })
     }
 }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use schemas::views::jobs::JobState;
-use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
 
 use super::reports::{numbers, state_from};
+use super::sql::{self, Record, Row, query};
 use super::{Result, Store, Tx};
 use schemas::ids::ReportId;
 use schemas::views::State;
@@ -51,17 +51,16 @@ const GROUP: &str = "SELECT number, reports, parent, created_at, settled_at, ret
 impl Store {
     /// Groups not yet settled, oldest first.
     pub async fn open_groups(&self, limit: i64) -> Result<Vec<GroupNumber>> {
-        let numbers: Vec<i64> =
-            sqlx::query_scalar("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number LIMIT $1")
-                .bind(limit)
-                .fetch_all(&self.readers)
-                .await?;
+        let numbers: Vec<i64> = query("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number LIMIT $1")
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
         Ok(numbers.into_iter().map(GroupNumber).collect())
     }
 
     /// Whether a group has reports without an outcome.
     pub async fn group_open(&self, group: GroupNumber) -> Result<bool> {
-        let open: Option<bool> = sqlx::query_scalar("SELECT settled_at IS NULL FROM groups WHERE number = $1")
+        let open: Option<bool> = query("SELECT settled_at IS NULL FROM groups WHERE number = $1")
             .bind(group.0)
             .fetch_optional(&self.readers)
             .await?;
@@ -70,7 +69,7 @@ impl Store {
 
     /// Groups from a number on that nobody has tried yet, with the number of their reports.
     pub async fn untried_groups(&self, from: GroupNumber, limit: i64) -> Result<Vec<(GroupNumber, i64)>> {
-        let groups: Vec<(i64, i64)> = sqlx::query_as(
+        let groups: Vec<(i64, i64)> = query(
             "SELECT number, reports FROM groups WHERE settled_at IS NULL AND number >= $1 \
              AND NOT EXISTS (SELECT 1 FROM attempts WHERE group_number = number) ORDER BY number LIMIT $2",
         )
@@ -83,7 +82,7 @@ impl Store {
 
     pub async fn group(&self, group: GroupNumber) -> Result<Option<Group>> {
         let sql = format!("{GROUP} WHERE number = $1");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(group.0).fetch_optional(&self.readers).await?)
+        Ok(query(sql).bind(group.0).fetch_optional(&self.readers).await?)
     }
 
     /// Groups in a state, or all, before a number, newest first.
@@ -98,16 +97,12 @@ impl Store {
             Some(JobState::Parked) => format!(" AND settled_at IS NOT NULL AND {parked}"),
         };
         let sql = format!("{GROUP} WHERE number < $1{chosen} ORDER BY number DESC LIMIT $2");
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(query(sql).bind(before.unwrap_or(i64::MAX)).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// Groups that came out of a group, oldest first.
     pub async fn child_groups(&self, group: GroupNumber) -> Result<Vec<GroupNumber>> {
-        let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM groups WHERE parent = $1 ORDER BY number")
+        let numbers: Vec<i64> = query("SELECT number FROM groups WHERE parent = $1 ORDER BY number")
             .bind(group.0)
             .fetch_all(&self.readers)
             .await?;
@@ -116,7 +111,7 @@ impl Store {
 
     /// The reports that are in a group now, oldest first.
     pub async fn reports_of_group(&self, group: GroupNumber) -> Result<Vec<GroupReport>> {
-        Ok(sqlx::query_as("SELECT id, state, reason FROM reports WHERE group_number = $1 ORDER BY number")
+        Ok(query("SELECT id, state, reason FROM reports WHERE group_number = $1 ORDER BY number")
             .bind(group.0)
             .fetch_all(&self.readers)
             .await?)
@@ -124,7 +119,7 @@ impl Store {
 
     /// Groups after a number and up to another that have parked reports, oldest first.
     pub async fn parked_groups(&self, after: i64, last: i64, limit: i64) -> Result<Vec<GroupNumber>> {
-        let numbers: Vec<i64> = sqlx::query_scalar(
+        let numbers: Vec<i64> = query(
             "SELECT DISTINCT group_number FROM reports \
              WHERE state = 'parked' AND group_number > $1 AND group_number <= $2 ORDER BY group_number LIMIT $3",
         )
@@ -138,36 +133,34 @@ impl Store {
 
     /// Number of the newest group, 0 when there is none.
     pub async fn newest_group(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT COALESCE(max(number), 0) FROM groups").fetch_one(&self.readers).await?)
+        Ok(query("SELECT COALESCE(max(number), 0) FROM groups").fetch_one(&self.readers).await?)
     }
 }
 
 impl Tx {
     /// All groups not yet settled, read under the write lock.
     pub async fn open_groups(&mut self) -> Result<Vec<GroupNumber>> {
-        let numbers: Vec<i64> =
-            sqlx::query_scalar("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")
-                .fetch_all(self.connection())
-                .await?;
+        let numbers: Vec<i64> = query("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")
+            .fetch_all(self.connection())
+            .await?;
         Ok(numbers.into_iter().map(GroupNumber).collect())
     }
 
     /// Opens a group of so many reports, the oldest received at `since`. It is settled when each has an outcome.
     pub async fn open_group(&mut self, reports: usize, since: DateTime<Utc>) -> Result<GroupNumber> {
         let reports = i64::try_from(reports).expect("a group has fewer than 2^63 reports");
-        let number: i64 =
-            sqlx::query_scalar("INSERT INTO groups (reports, created_at) VALUES ($1, $2) RETURNING number")
-                .bind(reports)
-                .bind(since)
-                .fetch_one(self.connection())
-                .await?;
+        let number: i64 = query("INSERT INTO groups (reports, created_at) VALUES ($1, $2) RETURNING number")
+            .bind(reports)
+            .bind(since)
+            .fetch_one(self.connection())
+            .await?;
         Ok(GroupNumber(number))
     }
 
     /// Opens a group for one report that is cut off from a group, and no younger than that. Nothing of the report's row
     /// is read: it may be what is damaged.
     pub async fn cut_off(&mut self, parent: GroupNumber, report: i64) -> Result<GroupNumber> {
-        let number: i64 = sqlx::query_scalar(
+        let number: i64 = query(
             "INSERT INTO groups (reports, created_at, parent) SELECT 1, created_at, number FROM groups \
              WHERE number = $1 RETURNING number",
         )
@@ -186,7 +179,7 @@ impl Tx {
         report: Option<i64>,
         now: DateTime<Utc>,
     ) -> Result<Option<(GroupNumber, i64)>> {
-        let parked: Vec<i64> = sqlx::query_scalar(
+        let parked: Vec<i64> = query(
             "SELECT number FROM reports WHERE group_number = $1 AND state = 'parked' AND ($2 IS NULL OR number = $2)",
         )
         .bind(parent.0)
@@ -198,7 +191,7 @@ impl Tx {
         }
         let count = i64::try_from(parked.len()).expect("a group has fewer than 2^63 reports");
         let number: i64 =
-            sqlx::query_scalar("INSERT INTO groups (reports, created_at, parent) VALUES ($1, $2, $3) RETURNING number")
+            query("INSERT INTO groups (reports, created_at, parent) VALUES ($1, $2, $3) RETURNING number")
                 .bind(count)
                 .bind(now)
                 .bind(parent.0)
@@ -210,19 +203,18 @@ impl Tx {
 
     /// Parks the accepted reports of a group with a reason, and gives how many that were.
     pub async fn park_group(&mut self, group: GroupNumber, reason: &str) -> Result<u64> {
-        let parked = sqlx::query(
-            "UPDATE reports SET state = 'parked', reason = $2 WHERE group_number = $1 AND state = 'accepted'",
-        )
-        .bind(group.0)
-        .bind(reason)
-        .execute(self.connection())
-        .await?;
-        Ok(parked.rows_affected())
+        let parked =
+            query("UPDATE reports SET state = 'parked', reason = $2 WHERE group_number = $1 AND state = 'accepted'")
+                .bind(group.0)
+                .bind(reason)
+                .execute(self.connection())
+                .await?;
+        Ok(parked)
     }
 
     /// Says when a group is tried again; `None`: it is tried now, or as soon as a worker is free.
     pub async fn retry_group(&mut self, group: GroupNumber, at: Option<DateTime<Utc>>) -> Result<()> {
-        sqlx::query("UPDATE groups SET retry_at = $2 WHERE number = $1")
+        query("UPDATE groups SET retry_at = $2 WHERE number = $1")
             .bind(group.0)
             .bind(at)
             .execute(self.connection())
@@ -233,7 +225,7 @@ impl Tx {
     /// Says how many reports of a group are to be processed, once that is known.
     pub async fn size_group(&mut self, group: GroupNumber, reports: usize) -> Result<()> {
         let reports = i64::try_from(reports).expect("a group has fewer than 2^63 reports");
-        sqlx::query("UPDATE groups SET reports = $2 WHERE number = $1")
+        query("UPDATE groups SET reports = $2 WHERE number = $1")
             .bind(group.0)
             .bind(reports)
             .execute(self.connection())
@@ -248,7 +240,7 @@ impl Tx {
 
     /// Settles those of the groups that have no accepted report left in them.
     pub async fn settle_groups(&mut self, groups: &[GroupNumber], now: DateTime<Utc>) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE groups SET settled_at = $2, retry_at = NULL \
              WHERE number IN (SELECT value FROM json_each($1)) AND NOT EXISTS \
              (SELECT 1 FROM reports WHERE group_number = groups.number AND state = 'accepted')",
@@ -261,38 +253,37 @@ impl Tx {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Group {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let (settled_at, parked, running) =
-            (row.try_get("settled_at")?, row.try_get("parked")?, row.try_get("running")?);
-        let parent: Option<i64> = row.try_get("parent")?;
+impl Record for Group {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let (settled_at, parked, running) = (row.get("settled_at")?, row.get("parked")?, row.get("running")?);
+        let parent: Option<i64> = row.get("parent")?;
         Ok(Group {
-            number: GroupNumber(row.try_get("number")?),
-            reports: row.try_get("reports")?,
+            number: GroupNumber(row.get("number")?),
+            reports: row.get("reports")?,
             parked,
-            attempts: row.try_get("attempts")?,
+            attempts: row.get("attempts")?,
             parent: parent.map(GroupNumber),
-            created_at: row.try_get("created_at")?,
+            created_at: row.get("created_at")?,
             settled_at,
-            retry_at: row.try_get("retry_at")?,
+            retry_at: row.get("retry_at")?,
             state: match (settled_at, running, parked) {
                 (None, true, _) => JobState::Running,
                 (None, false, _) => JobState::Waiting,
                 (Some(_), _, 0) => JobState::Done,
                 (Some(_), ..) => JobState::Parked,
             },
-            reason: row.try_get("reason")?,
+            reason: row.get("reason")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for GroupReport {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let state: &str = row.try_get("state")?;
+impl Record for GroupReport {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let state: &str = row.get("state")?;
         Ok(GroupReport {
-            id: ReportId(row.try_get("id")?),
+            id: ReportId(row.get("id")?),
             state: state_from(state).ok_or_else(|| sqlx::Error::Decode(format!("a report's state {state}").into()))?,
-            reason: row.try_get("reason")?,
+            reason: row.get("reason")?,
         })
     }
 }

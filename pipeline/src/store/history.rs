@@ -8,27 +8,28 @@ use uuid::Uuid;
 use super::bulk::Bulk;
 use super::groups::GroupNumber;
 use super::reports::{NewReport, StoredReport};
+use super::sql::{Transaction, query, query_either};
 use super::testers::{Tester, TesterNumber};
 use super::{Result, Store, Tx};
 
 impl Store {
     /// What was kept under a name, see [`Tx::keep_setting`].
     pub async fn setting(&self, name: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query("SELECT value FROM settings WHERE name = $1").bind(name).fetch_optional(&self.readers).await?)
     }
 
     /// Ids and doors of those of these reports that are stored.
     pub async fn doors(&self, ids: &[ReportId]) -> Result<Vec<(ReportId, String)>> {
         // Ids in the database are bytes; a list of them travels as hexadecimal text.
         let texts: Vec<String> = ids.iter().map(|id| id.0.simple().to_string().to_uppercase()).collect();
-        let rows: Vec<(Uuid, String)> =
-            sqlx::query_as("SELECT id, door FROM reports WHERE id IN (SELECT unhex(value) FROM json_each($1))")
-                .bind(serde_json::to_string(&texts).expect("ids are texts"))
-                .fetch_all(&self.readers)
-                .await?;
+        let rows: Vec<(Uuid, String)> = query_either(
+            "SELECT id, door FROM reports WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT id, door FROM reports WHERE id IN \
+                 (SELECT CAST(value AS UUID) FROM jsonb_array_elements_text(CAST($1 AS JSONB)) AS ids (value))",
+        )
+        .bind(serde_json::to_string(&texts).expect("ids are texts"))
+        .fetch_all(&self.readers)
+        .await?;
         Ok(rows.into_iter().map(|(id, door)| (ReportId(id), door)).collect())
     }
 }
@@ -58,6 +59,12 @@ impl Tx {
                     .push("accepted");
             })
             .await?;
+        if matches!(self.inner, Transaction::Postgres(_)) {
+            // SQLite gives the number after the greatest; a sequence has to be told of it.
+            query("SELECT setval(pg_get_serial_sequence('reports', 'number'), max(number)) FROM reports HAVING count(*) > 0")
+                .execute(self.connection())
+                .await?;
+        }
         Ok(inserted.into_iter().map(|(id, number)| (ReportId(id), number)).collect())
     }
 
@@ -65,7 +72,7 @@ impl Tx {
     /// knew less of them. Number and time of receipt stay.
     pub async fn replace_history(&mut self, old: &StoredReport, new: &NewReport, group: GroupNumber) -> Result<()> {
         self.correct_report(old, new, group).await?;
-        sqlx::query("UPDATE reports SET tester = $2 WHERE number = $1")
+        query("UPDATE reports SET tester = $2 WHERE number = $1")
             .bind(old.number)
             .bind(new.tester.0)
             .execute(self.connection())
@@ -83,7 +90,7 @@ impl Tx {
         address: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<TesterNumber> {
-        let known: Option<i64> = sqlx::query_scalar("SELECT number FROM testers WHERE door = $1 AND identity = $2")
+        let known: Option<i64> = query("SELECT number FROM testers WHERE door = $1 AND identity = $2")
             .bind(door)
             .bind(identity)
             .fetch_optional(self.connection())
@@ -97,7 +104,7 @@ impl Tx {
 
     /// Keeps a text under a name.
     pub async fn keep_setting(&mut self, name: &str, value: &str, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query(
+        query(
             "INSERT INTO settings (name, value, changed_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at",
         )

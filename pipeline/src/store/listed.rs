@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use schemas::ids::ReportId;
-use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::releases::ReleaseNumber;
+use super::sql::{query, record};
 use super::{Result, Store};
 
 /// A row as it is stored.
-#[derive(Clone, Debug, PartialEq, FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ListedRow {
     pub number: i64,
     /// A `ResultView` in JSON.
@@ -21,6 +21,8 @@ pub struct ListedRow {
     /// Number of the upload; none while nobody has told of it.
     pub upload: Option<i64>,
 }
+
+record!(ListedRow { number, document, author, archive, address, upload });
 
 /// What every list selects.
 ///
@@ -46,13 +48,7 @@ impl Store {
             "{LISTED} AND extracts.release = $1 AND extracts.number > $2 AND ($3 = FALSE OR extracts.grade <> 'pass') \
              ORDER BY extracts.number LIMIT $4"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(release.0)
-            .bind(after)
-            .bind(failing)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(query(sql).bind(release.0).bind(after).bind(failing).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// The newest rows of releases, at most `limit`, less those received before `since`, newest first; without passes
@@ -70,7 +66,7 @@ impl Store {
              (SELECT number FROM extracts WHERE release IN (SELECT value FROM json_each($1)) AND removed = FALSE \
               AND ($3 = FALSE OR grade <> 'pass') ORDER BY number DESC LIMIT $4) ORDER BY extracts.number DESC"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
+        Ok(query(sql)
             .bind(super::list(&numbers))
             .bind(since)
             .bind(failing)
@@ -94,7 +90,7 @@ impl Store {
             "{LISTED} AND releases.language = 'perl' AND extracts.number >= $1 AND extracts.number <= $2 \
              {order} LIMIT $3"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(from).bind(to).bind(limit).fetch_all(&self.readers).await?)
+        Ok(query(sql).bind(from).bind(to).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// The number before which no report is still to come: smaller ones are processed, or ended otherwise.
@@ -103,7 +99,7 @@ impl Store {
     /// short of the oldest that waits. A correction waits too, but its report is listed already.
     pub async fn settled_before(&self) -> Result<i64> {
         // From the open groups on, which are few; SQLite would look for the least number from the first report on.
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "SELECT COALESCE(\
                (SELECT min(reports.number) FROM groups CROSS JOIN reports \
                 WHERE groups.settled_at IS NULL AND reports.group_number = groups.number \
@@ -117,7 +113,7 @@ impl Store {
 
     /// Numbers of Perl's processed reports received in a span of time, its end left out, by number.
     pub async fn numbers_received(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<i64>> {
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "SELECT reports.number FROM reports CROSS JOIN extracts CROSS JOIN releases \
              WHERE reports.received_at >= $1 AND reports.received_at < $2 AND extracts.number = reports.number \
              AND extracts.removed = FALSE AND releases.number = extracts.release AND releases.language = 'perl' \
@@ -131,10 +127,8 @@ impl Store {
 
     /// The id of the report with this number.
     pub async fn report_id(&self, number: i64) -> Result<Option<ReportId>> {
-        let id: Option<Uuid> = sqlx::query_scalar("SELECT id FROM reports WHERE number = $1")
-            .bind(number)
-            .fetch_optional(&self.readers)
-            .await?;
+        let id: Option<Uuid> =
+            query("SELECT id FROM reports WHERE number = $1").bind(number).fetch_optional(&self.readers).await?;
         Ok(id.map(ReportId))
     }
 }

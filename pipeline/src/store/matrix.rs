@@ -6,10 +6,10 @@ use std::str::FromStr;
 use schemas::extract::Language;
 use schemas::grade::Counts;
 use schemas::views::CellView;
-use sqlx::{AssertSqlSafe, Row, sqlite::SqliteRow};
 
 use super::bulk::Bulk;
 use super::releases::{ReleaseNumber, counts};
+use super::sql::{self, Row, query};
 use super::{Result, Store, Tx};
 
 /// What a matrix can be laid out by.
@@ -81,13 +81,8 @@ impl Store {
              WHERE language = $1 AND distribution = $2 AND ($3 IS NULL OR version = $3) \
              GROUP BY {columns} HAVING sum(pass + fail + na + unknown) > 0 ORDER BY {columns}"
         );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(language.as_str())
-            .bind(distribution)
-            .bind(version)
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(|row| cell(row, axes)).collect()
+        let statement = query(sql).bind(language.as_str()).bind(distribution).bind(version);
+        Ok(statement.fetch_with(&self.readers, |row| cell(row, axes)).await?)
     }
 }
 
@@ -115,7 +110,7 @@ impl Tx {
             })
             .await?;
         if deltas.iter().any(|delta| delta.counts.total() <= 0) {
-            sqlx::query(
+            query(
                 "DELETE FROM matrix_cells WHERE pass = 0 AND fail = 0 AND na = 0 AND unknown = 0 \
                  AND release IN (SELECT value FROM json_each($1))",
             )
@@ -127,10 +122,10 @@ impl Tx {
     }
 }
 
-fn cell(row: &SqliteRow, axes: &[Axis]) -> Result<CellView> {
+fn cell(row: Row<'_>, axes: &[Axis]) -> sql::Result<CellView> {
     let mut cell = CellView { counts: counts(row)?, ..CellView::default() };
     for axis in axes {
-        let value: Option<String> = row.try_get(axis.as_str())?;
+        let value: Option<String> = row.get(axis.as_str())?;
         match axis {
             Axis::Version => cell.version = value,
             Axis::LanguageVersion => cell.language_version = value,

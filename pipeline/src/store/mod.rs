@@ -1,15 +1,20 @@
 //! The database: the only place that writes SQL. One `impl` block per noun file.
 //!
-//! A bare noun reads (`report`, `summary`), a verb writes and takes a [`Tx`]. All writes of a process go through one
-//! connection, whose pool hands it out in turn: SQLite has one writer anyway, and waiting in a queue is fair where
-//! SQLite's busy handler is not. Readers have connections of their own and never wait for the writer (WAL).
+//! A bare noun reads (`report`, `summary`), a verb writes and takes a [`Tx`]. Each statement is one text for SQLite and
+//! PostgreSQL, see [`sql`]. On SQLite, all writes of a process go through one connection, whose pool hands it out in
+//! turn: there is one writer anyway, and waiting in a queue is fair where SQLite's busy handler is not. On PostgreSQL,
+//! intake and processing each go one transaction at a time, over all processes, and do not wait for each other. Readers
+//! have connections of their own and never wait for a writer.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::Connection as _;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 mod attempts;
 mod bulk;
@@ -29,6 +34,7 @@ mod releases;
 mod reports;
 mod results;
 mod schema;
+mod sql;
 mod testers;
 #[cfg(test)]
 mod tests;
@@ -36,6 +42,7 @@ mod tokens;
 mod upload_lists;
 mod uploads;
 mod withdrawals;
+mod workers;
 
 pub use attempts::{Attempt, AttemptEnd, AttemptOutcome};
 pub use changes::{ChangeRow, ResultChange};
@@ -57,16 +64,44 @@ pub use upload_lists::UploadFilter;
 pub use uploads::{Upload, UploadName};
 pub use withdrawals::{Selected, Withdrawal, WithdrawalSelection};
 
-/// A database, opened.
+use crate::accept::chain;
+use crate::queue::{Backend, OutsideQueue, ProcessGroup};
+use sql::{Pool, Transaction, query, query_either};
+
+/// A database, opened: a SQLite file, or PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Pool,
+    readers: Pool,
+    /// Where jobs are pushed after the commit; `None`: they are in the database.
+    outside: Option<OutsideQueue>,
 }
 
 /// A transaction that writes. Dropped without [`Tx::commit`], it leaves no trace.
 pub struct Tx {
-    inner: Transaction<'static, Sqlite>,
+    inner: Transaction,
+    /// Jobs for a queue outside the database.
+    pushes: Option<Pushes>,
+}
+
+/// Jobs to push once their transaction is committed.
+struct Pushes {
+    queue: OutsideQueue,
+    jobs: Vec<(ProcessGroup, Duration)>,
+}
+
+/// What a transaction must be alone in doing. SQLite has one writer, who is alone in everything; on PostgreSQL these
+/// are advisory locks, taken in the order given and held until the transaction has become visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alone {
+    /// Giving reports and groups their numbers, which so appear in their order.
+    Intake,
+    /// Moving rows and counts.
+    Processing,
+    /// Both.
+    Everything,
+    /// Nothing: its rows are its own.
+    Nothing,
 }
 
 /// What can go wrong in the database. That something is not there is no error.
@@ -77,7 +112,7 @@ pub enum StoreError {
     #[error("the database could not be brought to this version's schema")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("the job could not be queued")]
-    Queue(#[source] apalis_sqlite::Error),
+    Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("row {number} of {table} is not as assay writes it")]
     Inconsistent { table: &'static str, number: i64 },
 }
@@ -91,23 +126,17 @@ impl StoreError {
     /// What is wrong, as one word for programs.
     pub fn reason(&self) -> &'static str {
         match self {
-            StoreError::Database(sqlx::Error::Database(error)) => {
-                // The low byte of an extended code.
-                match error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
-                    // Busy, locked.
-                    Some(5 | 6) => "database_busy",
-                    Some(10) => "disk_failing",
-                    Some(13) => "disk_full",
-                    // Cannot open.
-                    Some(14) => "database_away",
-                    // Corrupt, not a database.
-                    Some(11 | 26) => "database_damaged",
-                    _ => "database_refused",
-                }
-            }
+            StoreError::Database(sqlx::Error::Database(error)) => match error.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => postgres_reason(error.code()),
+                None => sqlite_reason(error.as_ref()),
+            },
             StoreError::Database(error) => match error {
                 sqlx::Error::PoolTimedOut => "database_busy",
-                sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => "database_away",
+                sqlx::Error::PoolClosed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::WorkerCrashed => "database_away",
                 sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => "row_damaged",
                 _ => "database_refused",
             },
@@ -115,6 +144,40 @@ impl StoreError {
             StoreError::Migrate(_) => "schema_unfit",
             StoreError::Inconsistent { .. } => "row_damaged",
         }
+    }
+}
+
+/// A SQLite result code as one word.
+fn sqlite_reason(error: &dyn DatabaseError) -> &'static str {
+    // The low byte of an extended code.
+    match error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+        // Busy, locked.
+        Some(5 | 6) => "database_busy",
+        Some(10) => "disk_failing",
+        Some(13) => "disk_full",
+        // Cannot open.
+        Some(14) => "database_away",
+        // Corrupt, not a database.
+        Some(11 | 26) => "database_damaged",
+        _ => "database_refused",
+    }
+}
+
+/// A PostgreSQL SQLSTATE as one word.
+fn postgres_reason(code: &str) -> &'static str {
+    match code {
+        // Disk full.
+        "53100" => "disk_full",
+        // Shut down, crashed, starting up; a server that only reads is one that has just been replaced.
+        "57P01" | "57P02" | "57P03" | "25006" => "database_away",
+        // Lock not to be had in time, statement cancelled.
+        "55P03" | "57014" => "database_busy",
+        "XX001" | "XX002" => "database_damaged",
+        // Classes: connections, rolled back for another transaction's sake, out of resources, the system's errors.
+        _ if code.starts_with("08") => "database_away",
+        _ if code.starts_with("40") || code.starts_with("53") => "database_busy",
+        _ if code.starts_with("58") => "disk_failing",
+        _ => "database_refused",
     }
 }
 
@@ -158,27 +221,74 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options.read_only(true).pragma("cache_size", "-4096").row_buffer_size(512))
             .await?;
-        Ok(Store { writer, readers })
+        Ok(Store { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), outside: None })
+    }
+
+    /// A PostgreSQL database by its URL. Nothing is connected before it is needed, so that a process can start while
+    /// the database is away.
+    pub fn postgres(url: &str) -> Result<Store> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("assay")
+            .statement_cache_capacity(512)
+            // A 202 is a promise, whatever the server's default is. Who cannot have a lock in time tries again.
+            .options([("synchronous_commit", "on"), ("lock_timeout", "60s"), ("timezone", "UTC")]);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .idle_timeout(Duration::from_secs(600))
+                .acquire_timeout(Duration::from_secs(5))
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Store { writer: Pool::Postgres(pool(8)), readers: Pool::Postgres(pool(12)), outside: None })
+    }
+
+    /// The same database with its queue outside of it.
+    pub fn with_queue(self, queue: OutsideQueue) -> Store {
+        Store { outside: Some(queue), ..self }
+    }
+
+    /// The queue outside the database, when there is one.
+    pub fn outside(&self) -> Option<&OutsideQueue> {
+        self.outside.as_ref()
+    }
+
+    /// Whether several processes may work on the database at the same time.
+    pub fn shared(&self) -> bool {
+        matches!(self.writer, Pool::Postgres(_))
     }
 
     /// Brings the schema to this version: assay's tables, then the queue's.
     pub async fn migrate(&self) -> Result<()> {
-        sqlx::migrate!("../migrations/sqlite").run(&self.writer).await?;
-        // Not `SqliteStorage::setup`: it would turn `synchronous` off on the connection it gets.
-        apalis_sqlite::SqliteStorage::migrations().run(&self.writer).await?;
+        match &self.writer {
+            Pool::Sqlite(pool) => {
+                schema::sqlite().run(pool).await?;
+                // Not `SqliteStorage::setup`: it would turn `synchronous` off on the connection it gets.
+                apalis_sqlite::SqliteStorage::migrations().run(pool).await?;
+            }
+            Pool::Postgres(pool) => {
+                schema::postgres().run(pool).await?;
+                apalis_postgres::PostgresStorage::migrations().run(pool).await?;
+            }
+        }
         Ok(())
     }
 
     /// Version and name of each migration, and when it was applied.
     pub async fn migrations(&self) -> Result<Vec<(i64, String, Option<DateTime<Utc>>)>> {
-        let known = sqlx::migrate!("../migrations/sqlite");
-        let exists: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'assay_migrations'")
-            .fetch_one(&self.readers)
-            .await?;
+        let known = match &self.readers {
+            Pool::Sqlite(_) => schema::sqlite(),
+            Pool::Postgres(_) => schema::postgres(),
+        };
+        let exists: bool = query_either(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'assay_migrations')",
+            "SELECT to_regclass('assay_migrations') IS NOT NULL",
+        )
+        .fetch_one(&self.readers)
+        .await?;
         let applied: Vec<(i64, DateTime<Utc>)> = match exists {
-            0 => Vec::new(),
-            _ => {
-                sqlx::query_as("SELECT version, installed_on FROM assay_migrations WHERE success ORDER BY version")
+            false => Vec::new(),
+            true => {
+                query("SELECT version, installed_on FROM assay_migrations WHERE success ORDER BY version")
                     .fetch_all(&self.readers)
                     .await?
             }
@@ -190,21 +300,55 @@ impl Store {
             .collect())
     }
 
+    /// A transaction that is alone in writing.
     pub async fn begin(&self) -> Result<Tx> {
-        // A deferred transaction that reads first cannot be upgraded once another process has written.
-        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await? })
+        self.begin_alone(Alone::Everything).await
     }
 
-    /// The pool that writes, for the queue's storage.
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// A transaction that takes reports in. On PostgreSQL, reports are processed meanwhile.
+    pub async fn begin_intake(&self) -> Result<Tx> {
+        self.begin_alone(Alone::Intake).await
+    }
+
+    /// A transaction that moves rows and counts. On PostgreSQL, reports are taken in meanwhile.
+    pub async fn begin_processing(&self) -> Result<Tx> {
+        self.begin_alone(Alone::Processing).await
+    }
+
+    /// A transaction on rows that nobody else writes, or that it does not matter who writes first.
+    pub async fn begin_apart(&self) -> Result<Tx> {
+        self.begin_alone(Alone::Nothing).await
+    }
+
+    async fn begin_alone(&self, alone: Alone) -> Result<Tx> {
+        let mut inner = match &self.writer {
+            // A deferred transaction that reads first cannot be upgraded once another process has written.
+            Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        };
+        if let (Transaction::Postgres(_), Some(locks)) = (&inner, alone.locks()) {
+            query(locks).execute(&mut inner).await?;
+        }
+        let pushes = self.outside.clone().map(|queue| Pushes { queue, jobs: Vec::new() });
+        Ok(Tx { inner, pushes })
+    }
+
+    /// Where a worker takes its jobs from.
+    pub fn backend(&self) -> Backend {
+        match (&self.outside, &self.writer) {
+            (Some(queue), _) => Backend::Redis(queue.clone()),
+            (None, Pool::Sqlite(pool)) => Backend::Sqlite(pool.clone()),
+            (None, Pool::Postgres(pool)) => Backend::Postgres(pool.clone()),
+        }
     }
 
     /// Size of the database in bytes, its log left out.
     pub async fn size(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
-            .fetch_one(&self.readers)
-            .await?)
+        let size = query_either(
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            "SELECT pg_database_size(current_database())",
+        );
+        Ok(size.fetch_one(&self.readers).await?)
     }
 
     /// Waits for what is being written and closes every connection.
@@ -215,12 +359,34 @@ impl Store {
 }
 
 impl Tx {
+    /// Makes what was written durable and visible, and pushes the jobs for a queue outside. That these arrive is not
+    /// promised: the sweep looks for groups without a job.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.inner.commit().await?)
+        self.inner.commit().await?;
+        if let Some(Pushes { queue, jobs }) = self.pushes.filter(|pushes| !pushes.jobs.is_empty())
+            && let Err(error) = queue.push(&jobs).await
+        {
+            tracing::warn!(error = %chain(&error), jobs = jobs.len(), "jobs could not be queued; the sweep will");
+        }
+        Ok(())
     }
 
-    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+    fn connection(&mut self) -> &mut Transaction {
         &mut self.inner
+    }
+}
+
+impl Alone {
+    /// How PostgreSQL is asked for it. The first number is assay's own, so that nobody else's locks are meant.
+    fn locks(self) -> Option<&'static str> {
+        match self {
+            Alone::Intake => Some("SELECT pg_advisory_xact_lock(1634955129, 1)"),
+            Alone::Processing => Some("SELECT pg_advisory_xact_lock(1634955129, 2)"),
+            Alone::Everything => {
+                Some("SELECT pg_advisory_xact_lock(1634955129, 1), pg_advisory_xact_lock(1634955129, 2)")
+            }
+            Alone::Nothing => None,
+        }
     }
 }
 

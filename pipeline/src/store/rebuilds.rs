@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use schemas::extract::Language;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use super::extracts::OldExtract;
 use super::releases::language_from;
-use super::reports::{STORED, Stored};
+use super::reports::{Stored, stored};
+use super::sql::{self, Builder, Record, Row, query};
 use super::{Result, Store, Tx};
 
 /// Which stored reports are to be read again; what is given must all hold.
@@ -72,51 +72,49 @@ impl Store {
     /// Rebuilds that are not through, newest first.
     pub async fn unfinished_rebuilds(&self) -> Result<Vec<Rebuild>> {
         let sql = format!("{REBUILD} WHERE outcome IS NULL ORDER BY number DESC");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.readers).await?)
+        Ok(query(sql).fetch_all(&self.readers).await?)
     }
 
     pub async fn rebuild(&self, number: i64) -> Result<Option<Rebuild>> {
         let sql = format!("{REBUILD} WHERE number = $1");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(number).fetch_optional(&self.readers).await?)
+        Ok(query(sql).bind(number).fetch_optional(&self.readers).await?)
     }
 
     /// Number of the last report there is; 0 for none.
     pub async fn last_report(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT COALESCE(max(number), 0) FROM reports").fetch_one(&self.readers).await?)
+        Ok(query("SELECT COALESCE(max(number), 0) FROM reports").fetch_one(&self.readers).await?)
     }
 
     /// How many reports of a selection have numbers after `after` and up to `goal`.
     pub async fn count_selected(&self, selection: &Selection, after: i64, goal: i64) -> Result<i64> {
-        let mut query = QueryBuilder::new("SELECT count(*) FROM (");
+        let mut query = Builder::new("SELECT count(*) FROM (");
         push_selected(&mut query, selection, after, goal);
         query.push(") AS selected");
-        Ok(query.build_query_scalar().fetch_one(&self.readers).await?)
+        Ok(query.build().fetch_one(&self.readers).await?)
     }
 
     /// The next numbers of a selection after `after` and up to `goal`, in their order.
     pub async fn selected(&self, selection: &Selection, after: i64, goal: i64, limit: i64) -> Result<Vec<i64>> {
-        let mut query = QueryBuilder::new("");
+        let mut query = Builder::new("");
         push_selected(&mut query, selection, after, goal);
         query.push(" ORDER BY reports.number LIMIT ").push_bind(limit);
-        Ok(query.build_query_scalar().fetch_all(&self.readers).await?)
+        Ok(query.build().fetch_all(&self.readers).await?)
     }
 
     /// Stored reports with their rows, both of one moment, by number. Reports without a body are left out.
     pub async fn stored_rows(&self, numbers: &[i64]) -> Result<Vec<StoredRow>> {
-        let mut snapshot = self.readers.begin().await?;
-        let stored = format!(
-            "{STORED} WHERE reports.number IN (SELECT value FROM json_each($1)) AND {STANDING} ORDER BY reports.number"
-        );
-        let stored: Vec<Stored> =
-            sqlx::query_as(AssertSqlSafe(stored)).bind(super::list(numbers)).fetch_all(&mut *snapshot).await?;
-        let rows: Vec<KnownRow> = sqlx::query_as(
+        let mut snapshot = self.readers.snapshot().await?;
+        let standing =
+            format!("reports.number IN (SELECT value FROM json_each($1)) AND {STANDING} ORDER BY reports.number");
+        let stored: Vec<Stored> = stored(&standing).bind(super::list(numbers)).fetch_all(&mut snapshot).await?;
+        let rows: Vec<KnownRow> = query(
             "SELECT extracts.number AS number, release, tester, grade, language_version, development, patched, os, \
              architecture, extractor, document, removed, language, distribution, version \
              FROM extracts LEFT JOIN releases ON releases.number = extracts.release \
              WHERE extracts.number IN (SELECT value FROM json_each($1))",
         )
         .bind(super::list(numbers))
-        .fetch_all(&mut *snapshot)
+        .fetch_all(&mut snapshot)
         .await?;
         snapshot.rollback().await?;
         let mut rows: HashMap<i64, KnownRow> = rows.into_iter().map(|row| (row.old.counted.number, row)).collect();
@@ -127,7 +125,7 @@ impl Store {
 impl Tx {
     /// Puts a rebuild on record as begun, and gives its number. `position` and what follows from it start at nothing.
     pub async fn begin_rebuild(&mut self, new: &Rebuild) -> Result<i64> {
-        Ok(sqlx::query_scalar(
+        Ok(query(
             "INSERT INTO rebuilds (extractor, distribution, version, since, until, cleared, goal, position, started_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8) RETURNING number",
         )
@@ -145,7 +143,7 @@ impl Tx {
 
     /// Notes how far a rebuild has come.
     pub async fn move_rebuild(&mut self, number: i64, position: i64, reports: i64, changes: i64) -> Result<()> {
-        sqlx::query("UPDATE rebuilds SET position = $2, reports = $3, changes = $4 WHERE number = $1")
+        query("UPDATE rebuilds SET position = $2, reports = $3, changes = $4 WHERE number = $1")
             .bind(number)
             .bind(position)
             .bind(reports)
@@ -157,7 +155,7 @@ impl Tx {
 
     /// Notes that a rebuild goes on no more: it is `done`, or `abandoned` for another.
     pub async fn end_rebuild(&mut self, number: i64, now: DateTime<Utc>, outcome: &str) -> Result<()> {
-        sqlx::query("UPDATE rebuilds SET ended_at = $2, outcome = $3 WHERE number = $1")
+        query("UPDATE rebuilds SET ended_at = $2, outcome = $3 WHERE number = $1")
             .bind(number)
             .bind(now)
             .bind(outcome)
@@ -167,7 +165,7 @@ impl Tx {
     }
 }
 
-fn push_selected(query: &mut QueryBuilder<Sqlite>, selection: &Selection, after: i64, goal: i64) {
+fn push_selected(query: &mut Builder<'_>, selection: &Selection, after: i64, goal: i64) {
     match &selection.distribution {
         None => {
             query.push("SELECT reports.number FROM reports WHERE ");
@@ -198,36 +196,36 @@ fn push_selected(query: &mut QueryBuilder<Sqlite>, selection: &Selection, after:
     }
 }
 
-impl FromRow<'_, SqliteRow> for Rebuild {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+impl Record for Rebuild {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
         Ok(Rebuild {
-            number: row.try_get("number")?,
-            extractor: row.try_get("extractor")?,
+            number: row.get("number")?,
+            extractor: row.get("extractor")?,
             selection: Selection {
-                distribution: row.try_get("distribution")?,
-                version: row.try_get("version")?,
-                since: row.try_get("since")?,
-                until: row.try_get("until")?,
+                distribution: row.get("distribution")?,
+                version: row.get("version")?,
+                since: row.get("since")?,
+                until: row.get("until")?,
             },
-            cleared: row.try_get("cleared")?,
-            goal: row.try_get("goal")?,
-            position: row.try_get("position")?,
-            reports: row.try_get("reports")?,
-            changes: row.try_get("changes")?,
-            started_at: row.try_get("started_at")?,
-            ended_at: row.try_get("ended_at")?,
+            cleared: row.get("cleared")?,
+            goal: row.get("goal")?,
+            position: row.get("position")?,
+            reports: row.get("reports")?,
+            changes: row.get("changes")?,
+            started_at: row.get("started_at")?,
+            ended_at: row.get("ended_at")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for KnownRow {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let language: Option<&str> = row.try_get("language")?;
-        let names = (language.and_then(language_from), row.try_get("distribution")?, row.try_get("version")?);
+impl Record for KnownRow {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let language: Option<&str> = row.get("language")?;
+        let names = (language.and_then(language_from), row.get("distribution")?, row.get("version")?);
         let release = match names {
             (Some(language), Some(distribution), Some(version)) => Some((language, distribution, version)),
             _ => None,
         };
-        Ok(KnownRow { old: OldExtract::from_row(row)?, release })
+        Ok(KnownRow { old: OldExtract::read(row)?, release })
     }
 }

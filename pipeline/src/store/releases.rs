@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use schemas::extract::Language;
 use schemas::grade::Counts;
 use schemas::views::{PartitionView, SummaryView};
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::bulk::Bulk;
+use super::sql::{self, Builder, On, Record, Row, query};
 use super::{Result, Store, Tx};
 
 /// A release's number in the database.
@@ -55,33 +55,24 @@ impl Store {
     pub async fn release(&self, language: Language, distribution: &str, version: &str) -> Result<Option<Release>> {
         let sql =
             format!("{RELEASE} WHERE language = $1 AND distribution = $2 AND version = $3 GROUP BY releases.number");
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(language.as_str())
-            .bind(distribution)
-            .bind(version)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query(sql).bind(language.as_str()).bind(distribution).bind(version).fetch_optional(&self.readers).await?)
     }
 
     /// All releases of a distribution, in no order.
     pub async fn distribution_releases(&self, language: Language, distribution: &str) -> Result<Vec<Release>> {
         let sql = format!("{RELEASE} WHERE language = $1 AND distribution = $2 GROUP BY releases.number");
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(language.as_str())
-            .bind(distribution)
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(query(sql).bind(language.as_str()).bind(distribution).fetch_all(&self.readers).await?)
     }
 
     /// All releases of an author, in no order.
     pub async fn author_releases(&self, author: &str) -> Result<Vec<Release>> {
         let sql = format!("{RELEASE} WHERE author = $1 GROUP BY releases.number");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(author).fetch_all(&self.readers).await?)
+        Ok(query(sql).bind(author).fetch_all(&self.readers).await?)
     }
 
     /// Releases after a number, by number; the filters given must all hold.
     pub async fn summaries(&self, filter: &SummaryFilter, after: i64, limit: i64) -> Result<Vec<Release>> {
-        let mut query = QueryBuilder::<Sqlite>::new(RELEASE);
+        let mut query = Builder::new(RELEASE);
         query.push(" WHERE releases.number > ").push_bind(after);
         if let Some(language) = filter.language {
             query.push(" AND language = ").push_bind(language.as_str());
@@ -103,7 +94,7 @@ impl Store {
         }
         query.push(" GROUP BY releases.number HAVING sum(pass + fail + na + unknown) > 0");
         query.push(" ORDER BY releases.number LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+        Ok(query.build().fetch_all(&self.readers).await?)
     }
 
     /// Releases whose counts changed last, those with failures alone when `failing`.
@@ -114,27 +105,23 @@ impl Store {
              GROUP BY releases.number HAVING sum(pass + fail + na + unknown) > 0 AND (NOT $1 OR sum(fail) > 0) \
              ORDER BY change_number DESC LIMIT $2"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(failing).bind(limit).fetch_all(&self.readers).await?)
+        Ok(query(sql).bind(failing).bind(limit).fetch_all(&self.readers).await?)
     }
 
     pub async fn partitions(&self, release: ReleaseNumber) -> Result<Vec<PartitionView>> {
-        let rows = sqlx::query(
+        let partition = |row: Row<'_>| {
+            let development: bool = row.get("development")?;
+            Ok(PartitionView {
+                language_maturity: if development { "development" } else { "stable" }.to_owned(),
+                patched: row.get("patched")?,
+                counts: counts(row)?,
+            })
+        };
+        let statement = query(
             "SELECT development, patched, pass, fail, na, unknown FROM summaries WHERE release = $1 \
              ORDER BY development, patched",
-        )
-        .bind(release.0)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let development: bool = row.try_get("development")?;
-                Ok(PartitionView {
-                    language_maturity: if development { "development" } else { "stable" }.to_owned(),
-                    patched: row.try_get("patched")?,
-                    counts: counts(row)?,
-                })
-            })
-            .collect()
+        );
+        Ok(statement.bind(release.0).fetch_with(&self.readers, partition).await?)
     }
 }
 
@@ -215,7 +202,7 @@ impl Tx {
             })
             .await?;
         if deltas.iter().any(|delta| delta.counts.total() <= 0) {
-            sqlx::query("DELETE FROM summaries WHERE pass = 0 AND fail = 0 AND na = 0 AND unknown = 0 AND release IN (SELECT value FROM json_each($1))")
+            query("DELETE FROM summaries WHERE pass = 0 AND fail = 0 AND na = 0 AND unknown = 0 AND release IN (SELECT value FROM json_each($1))")
                 .bind(super::list(&deltas.iter().map(|delta| delta.release.0).collect::<Vec<_>>()))
                 .execute(self.connection())
                 .await?;
@@ -232,7 +219,7 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> Result<Vec<MarkedRelease>> {
         let numbers: Vec<i64> = releases.iter().map(|release| release.0).collect();
-        let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
+        let rows: Vec<(String, String, String, Option<String>)> = query(
             "UPDATE releases SET change_number = $2 + marked.key, changed_at = $3 \
              FROM json_each($1) AS marked WHERE releases.number = marked.value \
              RETURNING language, distribution, version, author",
@@ -250,50 +237,40 @@ impl Tx {
 }
 
 /// Releases changed after a change number and up to another, those without reports included.
-pub(super) async fn releases_after(
-    connection: &mut SqliteConnection,
-    after: i64,
-    end: i64,
-    limit: i64,
-) -> Result<Vec<Release>> {
+pub(super) async fn releases_after(on: impl Into<On<'_>>, after: i64, end: i64, limit: i64) -> Result<Vec<Release>> {
     let sql = format!(
         "{RELEASE} WHERE releases.number IN (SELECT number FROM releases \
          WHERE change_number > $1 AND change_number <= $2 ORDER BY change_number LIMIT $3) \
          GROUP BY releases.number ORDER BY change_number"
     );
-    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(end).bind(limit).fetch_all(connection).await?)
+    Ok(query(sql).bind(after).bind(end).bind(limit).fetch_all(on).await?)
 }
 
-pub(super) fn counts(row: &SqliteRow) -> std::result::Result<Counts, sqlx::Error> {
-    Ok(Counts {
-        pass: row.try_get("pass")?,
-        fail: row.try_get("fail")?,
-        na: row.try_get("na")?,
-        unknown: row.try_get("unknown")?,
-    })
+pub(super) fn counts(row: Row<'_>) -> sql::Result<Counts> {
+    Ok(Counts { pass: row.get("pass")?, fail: row.get("fail")?, na: row.get("na")?, unknown: row.get("unknown")? })
 }
 
 pub(super) fn language_from(text: &str) -> Option<Language> {
     [Language::Perl, Language::Raku].into_iter().find(|language| language.as_str() == text)
 }
 
-impl FromRow<'_, SqliteRow> for Release {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let developer: bool = row.try_get("developer")?;
+impl Record for Release {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let developer: bool = row.get("developer")?;
         Ok(Release {
-            number: ReleaseNumber(row.try_get("number")?),
+            number: ReleaseNumber(row.get("number")?),
             summary: SummaryView {
-                language: row.try_get("language")?,
-                distribution: row.try_get("distribution")?,
-                version: row.try_get("version")?,
-                author: row.try_get("author")?,
+                language: row.get("language")?,
+                distribution: row.get("distribution")?,
+                version: row.get("version")?,
+                author: row.get("author")?,
                 maturity: if developer { "developer" } else { "stable" }.to_owned(),
                 counts: counts(row)?,
-                number: row.try_get("change_number")?,
-                changed_at: row.try_get("changed_at")?,
+                number: row.get("change_number")?,
+                changed_at: row.get("changed_at")?,
             },
-            archive: row.try_get("archive")?,
-            released_at: row.try_get("released_at")?,
+            archive: row.get("archive")?,
+            released_at: row.get("released_at")?,
         })
     }
 }

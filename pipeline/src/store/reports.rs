@@ -6,12 +6,12 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use schemas::ids::{Digest, ReportId};
 use schemas::views::State;
-use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::bulk::Bulk;
 use super::groups::GroupNumber;
 use super::rebuilds::STANDING;
+use super::sql::{self, Record, Row, Statement, Transaction, query, query_either};
 use super::testers::TesterNumber;
 use super::{Result, Store, StoreError, Tx};
 
@@ -101,38 +101,47 @@ const REPORT: &str = "reports.number, reports.id, revision, digest, reports.door
 impl Store {
     pub async fn report(&self, id: ReportId) -> Result<Option<StoredReport>> {
         let sql = format!("SELECT {REPORT} FROM reports WHERE id = $1");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id.0).fetch_optional(&self.readers).await?)
+        Ok(query(sql).bind(id.0).fetch_optional(&self.readers).await?)
     }
 
     /// The bytes of a report's newest revision.
     pub async fn body(&self, number: i64) -> Result<Option<Body>> {
-        let row = sqlx::query("SELECT dictionary, size, body FROM bodies WHERE number = $1")
+        Ok(query("SELECT dictionary, size, body FROM bodies WHERE number = $1")
             .bind(number)
             .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| Ok(body(&row)?)).transpose()
+            .await?)
     }
 
     /// The accepted reports of groups, to be processed.
     pub async fn group_reports(&self, groups: &[GroupNumber]) -> Result<Vec<Stored>> {
-        let sql = format!(
-            "{STORED} WHERE reports.group_number IN (SELECT value FROM json_each($1)) AND reports.state = 'accepted'"
-        );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(numbers(groups)).fetch_all(&self.readers).await?)
+        Ok(stored("reports.group_number IN (SELECT value FROM json_each($1)) AND reports.state = 'accepted'")
+            .bind(numbers(groups))
+            .fetch_all(&self.readers)
+            .await?)
     }
 
     /// Reports by number with their bytes, in no order.
     pub async fn reports_by_number(&self, numbers: &[i64]) -> Result<Vec<Stored>> {
-        let sql = format!("{STORED} WHERE reports.number IN (SELECT value FROM json_each($1))");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(&self.readers).await?)
+        Ok(stored("reports.number IN (SELECT value FROM json_each($1))")
+            .bind(super::list(numbers))
+            .fetch_all(&self.readers)
+            .await?)
     }
 }
 
-pub(super) const STORED: &str = "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, \
-                      group_number, state, reason, testers.id AS tester_id, testers.name AS tester_name, \
-                      dictionary, size, body \
-                      FROM reports JOIN bodies ON bodies.number = reports.number \
-                      JOIN testers ON testers.number = reports.tester";
+/// Reports with their bytes and testers, those for which a condition holds.
+pub(super) fn stored(condition: &str) -> Statement<'static> {
+    let sql = |place: &str| {
+        format!(
+            "SELECT reports.number, reports.id, revision, digest, reports.door, tester, reports.received_at, \
+             group_number, state, reason, testers.id AS tester_id, testers.name AS tester_name, dictionary, size, body \
+             FROM reports JOIN bodies ON bodies.number = reports.number{place} \
+             JOIN testers ON testers.number = reports.tester WHERE {condition}"
+        )
+    };
+    // PostgreSQL keeps bytes by the month of receipt, and so looks in one month only.
+    query_either(sql(""), sql(" AND bodies.received_at = reports.received_at"))
+}
 
 impl Tx {
     /// Stores those reports whose id is new, and gives their numbers.
@@ -157,31 +166,43 @@ impl Tx {
         Ok(inserted.into_iter().map(|(id, number)| (ReportId(id), number)).collect())
     }
 
-    pub async fn insert_bodies(&mut self, bodies: &[(i64, &Body)]) -> Result<()> {
-        let insert = Bulk { head: "INSERT INTO bodies (number, dictionary, size, body)", columns: 4, tail: "" };
+    /// Stores the bytes of reports, by the numbers these were given.
+    pub async fn insert_bodies(&mut self, bodies: &[(i64, &NewReport)]) -> Result<()> {
+        let monthly = matches!(self.inner, Transaction::Postgres(_));
+        let insert = match monthly {
+            false => Bulk { head: "INSERT INTO bodies (number, dictionary, size, body)", columns: 4, tail: "" },
+            true => {
+                Bulk { head: "INSERT INTO bodies (number, dictionary, size, body, received_at)", columns: 5, tail: "" }
+            }
+        };
         insert
-            .execute(self.connection(), bodies, |values, (number, body)| {
+            .execute(self.connection(), bodies, |values, (number, report)| {
+                let body = &report.body;
                 values.push(*number).push(body.dictionary).push(body.size).push(body.bytes.as_slice());
+                if monthly {
+                    values.push(report.received_at);
+                }
             })
             .await?;
         Ok(())
     }
 
+    /// A report, nobody else's to write until this transaction ends.
     pub async fn report(&mut self, id: ReportId) -> Result<Option<StoredReport>> {
         let sql = format!("SELECT {REPORT} FROM reports WHERE id = $1");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id.0).fetch_optional(self.connection()).await?)
+        Ok(query(sql).bind(id.0).locking().fetch_optional(self.connection()).await?)
     }
 
     /// Puts new bytes in the place of a report's old ones, which are kept, and hands it to `group` to be read again.
     pub async fn correct_report(&mut self, old: &StoredReport, new: &NewReport, group: GroupNumber) -> Result<()> {
         if old.state == State::Accepted {
-            sqlx::query("UPDATE groups SET reports = reports - 1 WHERE number = $1 AND number <> $2")
+            query("UPDATE groups SET reports = reports - 1 WHERE number = $1 AND number <> $2")
                 .bind(old.group.0)
                 .bind(group.0)
                 .execute(self.connection())
                 .await?;
         }
-        sqlx::query(
+        query(
             "INSERT INTO superseded_bodies (number, revision, digest, received_at, dictionary, size, body) \
              SELECT number, $2, $3, $4, dictionary, size, body FROM bodies WHERE number = $1",
         )
@@ -191,14 +212,14 @@ impl Tx {
         .bind(old.received_at)
         .execute(self.connection())
         .await?;
-        sqlx::query("UPDATE bodies SET dictionary = $2, size = $3, body = $4 WHERE number = $1")
+        query("UPDATE bodies SET dictionary = $2, size = $3, body = $4 WHERE number = $1")
             .bind(old.number)
             .bind(new.body.dictionary)
             .bind(new.body.size)
             .bind(new.body.bytes.as_slice())
             .execute(self.connection())
             .await?;
-        sqlx::query(
+        query(
             "UPDATE reports SET revision = revision + 1, digest = $2, door = $3, group_number = $4, \
              state = 'accepted', reason = NULL WHERE number = $1",
         )
@@ -213,7 +234,7 @@ impl Tx {
 
     /// Moves the accepted reports with these numbers to another group.
     pub async fn regroup_reports(&mut self, numbers: &[i64], group: GroupNumber) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE reports SET group_number = $2, state = 'accepted', reason = NULL \
              WHERE number IN (SELECT value FROM json_each($1))",
         )
@@ -226,19 +247,19 @@ impl Tx {
 
     /// Settles the accepted reports of groups as processed.
     pub async fn settle_reports(&mut self, groups: &[GroupNumber]) -> Result<u64> {
-        let done = sqlx::query(
+        let done = query(
             "UPDATE reports SET state = 'processed', reason = NULL \
              WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted'",
         )
         .bind(numbers(groups))
         .execute(self.connection())
         .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// Settles reports as processed that were rejected before, and can be read now.
     pub async fn readmit_reports(&mut self, numbers: &[i64]) -> Result<()> {
-        sqlx::query(
+        query(
             "UPDATE reports SET state = 'processed', reason = NULL WHERE number IN (SELECT value FROM json_each($1))",
         )
         .bind(super::list(numbers))
@@ -250,7 +271,7 @@ impl Tx {
     /// Ends reports as rejected or parked, with the reason.
     pub async fn end_reports(&mut self, state: State, reasons: &[(i64, String)]) -> Result<()> {
         for (number, reason) in reasons {
-            sqlx::query("UPDATE reports SET state = $2, reason = $3 WHERE number = $1")
+            query("UPDATE reports SET state = $2, reason = $3 WHERE number = $1")
                 .bind(number)
                 .bind(state.as_str())
                 .bind(reason)
@@ -265,50 +286,51 @@ impl Tx {
         let sql = format!(
             "SELECT number, revision FROM reports WHERE number IN (SELECT value FROM json_each($1)) AND {STANDING}"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(self.connection()).await?)
+        Ok(query(sql).bind(super::list(numbers)).locking().fetch_all(self.connection()).await?)
     }
 
-    /// Numbers and revisions of groups' accepted reports, read under the write lock.
+    /// Numbers and revisions of groups' accepted reports. No correction takes them away until this transaction ends.
     pub async fn accepted_revisions(&mut self, groups: &[GroupNumber]) -> Result<Vec<(i64, i64)>> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT number, revision FROM reports \
              WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted'",
         )
         .bind(numbers(groups))
+        .locking()
         .fetch_all(self.connection())
         .await?)
     }
 }
 
-impl FromRow<'_, SqliteRow> for StoredReport {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let number: i64 = row.try_get("number")?;
+impl Record for StoredReport {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let number: i64 = row.get("number")?;
         let damaged = |column: &str| sqlx::Error::Decode(format!("column {column} of report {number}").into());
-        let digest: &[u8] = row.try_get("digest")?;
-        let door: &str = row.try_get("door")?;
-        let state: &str = row.try_get("state")?;
+        let digest: &[u8] = row.get("digest")?;
+        let door: &str = row.get("door")?;
+        let state: &str = row.get("state")?;
         Ok(StoredReport {
             number,
-            id: ReportId(row.try_get("id")?),
-            revision: row.try_get("revision")?,
+            id: ReportId(row.get("id")?),
+            revision: row.get("revision")?,
             digest: Digest::try_from(digest).map_err(|_| damaged("digest"))?,
             door: door.parse().map_err(|()| damaged("door"))?,
-            tester: TesterNumber(row.try_get("tester")?),
-            received_at: row.try_get("received_at")?,
-            group: GroupNumber(row.try_get("group_number")?),
+            tester: TesterNumber(row.get("tester")?),
+            received_at: row.get("received_at")?,
+            group: GroupNumber(row.get("group_number")?),
             state: state_from(state).ok_or_else(|| damaged("state"))?,
-            reason: row.try_get("reason")?,
+            reason: row.get("reason")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+impl Record for Stored {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
         Ok(Stored {
-            report: StoredReport::from_row(row)?,
-            tester_id: row.try_get("tester_id")?,
-            tester_name: row.try_get("tester_name")?,
-            body: body(row)?,
+            report: StoredReport::read(row)?,
+            tester_id: row.get("tester_id")?,
+            tester_name: row.get("tester_name")?,
+            body: Body::read(row)?,
         })
     }
 }
@@ -318,8 +340,10 @@ pub(super) fn numbers(groups: &[GroupNumber]) -> String {
     super::list(&groups.iter().map(|group| group.0).collect::<Vec<_>>())
 }
 
-fn body(row: &SqliteRow) -> std::result::Result<Body, sqlx::Error> {
-    Ok(Body { dictionary: row.try_get("dictionary")?, size: row.try_get("size")?, bytes: row.try_get("body")? })
+impl Record for Body {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        Ok(Body { dictionary: row.get("dictionary")?, size: row.get("size")?, bytes: row.get("body")? })
+    }
 }
 
 pub(super) fn state_from(text: &str) -> Option<State> {

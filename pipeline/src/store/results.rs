@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use schemas::extract::Language;
 use schemas::grade::Grade;
-use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use super::releases::ReleaseNumber;
+use super::sql::{Builder, query, query_either, record};
 use super::{Result, Store};
 
 /// Which reports a list shows: those for which all that is given holds.
@@ -28,7 +28,7 @@ pub struct ResultFilter {
 }
 
 /// Failures of a release on one platform for one reason.
-#[derive(Clone, Debug, PartialEq, FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failures {
     pub language_version: String,
     pub os: String,
@@ -37,24 +37,32 @@ pub struct Failures {
     pub first_at: DateTime<Utc>,
 }
 
+record!(Failures { language_version, os, code, reports, first_at });
+
 impl Store {
     /// Numbers and documents of reports before a number, newest first.
     pub async fn results(&self, filter: &ResultFilter, before: Option<i64>, limit: i64) -> Result<Vec<(i64, String)>> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT extracts.number, document FROM extracts");
+        let mut query = Builder::new("SELECT extracts.number, document FROM extracts");
         push_filter(&mut query, filter);
         if let Some(before) = before {
             query.push(" AND extracts.number < ").push_bind(before);
         }
         query.push(" ORDER BY extracts.number DESC LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+        Ok(query.build().fetch_all(&self.readers).await?)
     }
 
     /// Failures of a release by platform and reason code: language version, os, code, how many, the first's receipt.
     pub async fn failures(&self, release: ReleaseNumber) -> Result<Vec<Failures>> {
-        Ok(sqlx::query_as(
-            "SELECT language_version, os, document -> 'reason' ->> 'code' AS code, count(*) AS reports, \
-             min(received_at) AS first_at FROM extracts WHERE release = $1 AND removed = FALSE AND grade = 'fail' \
-             GROUP BY 1, 2, 3 ORDER BY reports DESC",
+        let failures = |code: &str| {
+            format!(
+                "SELECT language_version, os, {code} AS code, count(*) AS reports, min(received_at) AS first_at \
+                 FROM extracts WHERE release = $1 AND removed = FALSE AND grade = 'fail' \
+                 GROUP BY 1, 2, 3 ORDER BY reports DESC"
+            )
+        };
+        Ok(query_either(
+            failures("document -> 'reason' ->> 'code'"),
+            failures("CAST(document AS JSON) -> 'reason' ->> 'code'"),
         )
         .bind(release.0)
         .fetch_all(&self.readers)
@@ -63,7 +71,7 @@ impl Store {
 
     /// How many distributions, releases and testers there are.
     pub async fn sizes(&self) -> Result<(i64, i64, i64)> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT (SELECT count(DISTINCT language || '/' || distribution) FROM releases), \
              (SELECT count(*) FROM releases), (SELECT count(*) FROM testers)",
         )
@@ -77,7 +85,7 @@ impl Store {
         release: ReleaseNumber,
     ) -> Result<(i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         // `removed = FALSE` finds the index by grade, `NOT removed` leaves the one by number for the first and last.
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT (SELECT count(DISTINCT tester) FROM extracts WHERE release = $1 AND removed = FALSE), \
              (SELECT received_at FROM extracts WHERE release = $1 AND NOT removed ORDER BY number LIMIT 1), \
              (SELECT received_at FROM extracts WHERE release = $1 AND NOT removed ORDER BY number DESC LIMIT 1)",
@@ -89,7 +97,7 @@ impl Store {
 
     /// When a tester's first and last reports came.
     pub async fn tester_span(&self, tester: i64) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
-        Ok(sqlx::query_as(
+        Ok(query(
             "SELECT (SELECT received_at FROM extracts WHERE tester = $1 AND NOT removed ORDER BY number LIMIT 1), \
              (SELECT received_at FROM extracts WHERE tester = $1 AND NOT removed ORDER BY number DESC LIMIT 1)",
         )
@@ -99,7 +107,7 @@ impl Store {
     }
 }
 
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &ResultFilter) {
+fn push_filter(query: &mut Builder<'_>, filter: &ResultFilter) {
     let by_release = filter.language.is_some()
         || filter.distribution.is_some()
         || filter.version.is_some()

@@ -1,6 +1,6 @@
 //! Whether a database is one that this version can work on.
 
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 
 use super::StoreError;
 
@@ -38,7 +38,17 @@ impl StoreError {
     }
 }
 
+/// The steps of an SQLite database.
+pub(super) fn sqlite() -> Migrator {
+    sqlx::migrate!("../migrations/sqlite")
+}
+
+/// The steps of a PostgreSQL database: the same names and numbers.
+pub(super) fn postgres() -> Migrator {
+    sqlx::migrate!("../migrations/postgres")
+}
+
 /// Number of the newest migration of this version.
 fn newest() -> i64 {
-    sqlx::migrate!("../migrations/sqlite").iter().map(|migration| migration.version).max().unwrap_or_default()
+    sqlite().iter().map(|migration| migration.version).max().unwrap_or_default()
 }

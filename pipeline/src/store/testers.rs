@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use schemas::grade::Counts;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
+use super::sql::{self, Record, Row, query};
 use super::{Result, Store, Tx};
 
 /// A tester's number in the database.
@@ -31,29 +31,29 @@ const TESTER: &str = "number, id, door, identity, name, address, secret_hash, pa
 impl Store {
     pub async fn tester(&self, door: &str, identity: &str) -> Result<Option<Tester>> {
         let sql = format!("SELECT {TESTER} FROM testers WHERE door = $1 AND identity = $2");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(door).bind(identity).fetch_optional(&self.readers).await?)
+        Ok(query(sql).bind(door).bind(identity).fetch_optional(&self.readers).await?)
     }
 
     /// A tester by public id.
     pub async fn tester_by_id(&self, id: &str) -> Result<Option<Tester>> {
         let sql = format!("SELECT {TESTER} FROM testers WHERE id = $1");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&self.readers).await?)
+        Ok(query(sql).bind(id).fetch_optional(&self.readers).await?)
     }
 
     /// Testers of exactly this name, the newest last. Names are not unique.
     pub async fn testers_named(&self, name: &str) -> Result<Vec<Tester>> {
         let sql = format!("SELECT {TESTER} FROM testers WHERE name = $1 ORDER BY number");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(name).fetch_all(&self.readers).await?)
+        Ok(query(sql).bind(name).fetch_all(&self.readers).await?)
     }
 
     pub async fn tester_by_number(&self, number: TesterNumber) -> Result<Option<Tester>> {
         let sql = format!("SELECT {TESTER} FROM testers WHERE number = $1");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(number.0).fetch_optional(&self.readers).await?)
+        Ok(query(sql).bind(number.0).fetch_optional(&self.readers).await?)
     }
 
     /// Counts over all testers: every processed report.
     pub async fn totals(&self) -> Result<Counts> {
-        let (pass, fail, na, unknown) = sqlx::query_as(
+        let (pass, fail, na, unknown) = query(
             "SELECT CAST(COALESCE(sum(pass), 0) AS BIGINT), CAST(COALESCE(sum(fail), 0) AS BIGINT), \
              CAST(COALESCE(sum(na), 0) AS BIGINT), CAST(COALESCE(sum(unknown), 0) AS BIGINT) FROM testers",
         )
@@ -79,7 +79,7 @@ impl Tx {
              ON CONFLICT (door, identity) DO UPDATE SET name = excluded.name, \
              address = COALESCE(excluded.address, testers.address) RETURNING {TESTER}"
         );
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        Ok(query(sql)
             .bind(new_id)
             .bind(door)
             .bind(identity)
@@ -92,7 +92,7 @@ impl Tx {
 
     /// Keeps the hash of a secret, unless one is kept already: the first secret seen is the tester's.
     pub async fn keep_secret(&mut self, tester: TesterNumber, hash: &str) -> Result<()> {
-        sqlx::query("UPDATE testers SET secret_hash = $2 WHERE number = $1 AND secret_hash IS NULL")
+        query("UPDATE testers SET secret_hash = $2 WHERE number = $1 AND secret_hash IS NULL")
             .bind(tester.0)
             .bind(hash)
             .execute(self.connection())
@@ -102,17 +102,17 @@ impl Tx {
 
     /// Forgets the hash of a tester's secret, so that the next one seen is kept. Tells whether there was one.
     pub async fn forget_secret(&mut self, tester: TesterNumber) -> Result<bool> {
-        let done = sqlx::query("UPDATE testers SET secret_hash = NULL WHERE number = $1 AND secret_hash IS NOT NULL")
+        let done = query("UPDATE testers SET secret_hash = NULL WHERE number = $1 AND secret_hash IS NOT NULL")
             .bind(tester.0)
             .execute(self.connection())
             .await?;
-        Ok(done.rows_affected() > 0)
+        Ok(done > 0)
     }
 
     /// Moves testers' counts by signed differences.
     pub async fn adjust_testers(&mut self, deltas: &[(TesterNumber, Counts)]) -> Result<()> {
         for (tester, delta) in deltas {
-            sqlx::query(
+            query(
                 "UPDATE testers SET pass = pass + $2, fail = fail + $3, na = na + $4, unknown = unknown + $5 \
                  WHERE number = $1",
             )
@@ -128,16 +128,16 @@ impl Tx {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Tester {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
+impl Record for Tester {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
         Ok(Tester {
-            number: TesterNumber(row.try_get("number")?),
-            id: row.try_get("id")?,
-            door: row.try_get("door")?,
-            identity: row.try_get("identity")?,
-            name: row.try_get("name")?,
-            address: row.try_get("address")?,
-            secret_hash: row.try_get("secret_hash")?,
+            number: TesterNumber(row.get("number")?),
+            id: row.get("id")?,
+            door: row.get("door")?,
+            identity: row.get("identity")?,
+            name: row.get("name")?,
+            address: row.get("address")?,
+            secret_hash: row.get("secret_hash")?,
             counts: super::releases::counts(row)?,
         })
     }

@@ -10,7 +10,7 @@ async fn a_transaction_that_the_database_has_ended_by_itself_does_not_stop_the_n
     for _ in 0..3 {
         let mut tx = store.begin().await.unwrap();
         // As SQLite does when the disk is full in the middle of a statement.
-        sqlx::query("ROLLBACK").execute(tx.connection()).await.unwrap();
+        query("ROLLBACK").execute(tx.connection()).await.unwrap();
         drop(tx);
         let mut tx = store.begin().await.unwrap();
         tx.take_changes(1).await.unwrap();

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use schemas::views::TokenView;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
+use super::sql::{self, Record, Row, query};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -103,47 +103,37 @@ const TOKEN: &str = "SELECT tokens.id, tester, testers.name AS tester_name, scop
 
 impl Store {
     pub async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{TOKEN} WHERE hash = $1")))
-            .bind(hash.as_slice())
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query(format!("{TOKEN} WHERE hash = $1")).bind(hash.as_slice()).fetch_optional(&self.readers).await?)
     }
 
     pub async fn token(&self, id: &str) -> Result<Option<Token>> {
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{TOKEN} WHERE tokens.id = $1")))
-            .bind(id)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query(format!("{TOKEN} WHERE tokens.id = $1")).bind(id).fetch_optional(&self.readers).await?)
     }
 
     /// All tokens, newest first.
     pub async fn tokens(&self) -> Result<Vec<Token>> {
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("{TOKEN} ORDER BY tokens.created_at DESC, tokens.id")))
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(query(format!("{TOKEN} ORDER BY tokens.created_at DESC, tokens.id")).fetch_all(&self.readers).await?)
     }
 }
 
 impl Tx {
     pub async fn insert_token(&mut self, token: &NewToken, now: DateTime<Utc>) -> Result<()> {
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
-        sqlx::query(
-            "INSERT INTO tokens (id, hash, tester, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(&token.id)
-        .bind(token.hash.as_slice())
-        .bind(token.tester.map(|tester| tester.0))
-        .bind(scopes.join(","))
-        .bind(now)
-        .bind(token.expires_at)
-        .execute(self.connection())
-        .await?;
+        query("INSERT INTO tokens (id, hash, tester, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(&token.id)
+            .bind(token.hash.as_slice())
+            .bind(token.tester.map(|tester| tester.0))
+            .bind(scopes.join(","))
+            .bind(now)
+            .bind(token.expires_at)
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 
     /// Lets a token end at `at`, unless it ends sooner.
     pub async fn end_token(&mut self, id: &str, at: DateTime<Utc>) -> Result<()> {
-        sqlx::query("UPDATE tokens SET expires_at = $2 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2)")
+        query("UPDATE tokens SET expires_at = $2 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2)")
             .bind(id)
             .bind(at)
             .execute(self.connection())
@@ -153,26 +143,26 @@ impl Tx {
 
     /// Whether there was such a token that was not revoked yet.
     pub async fn revoke_token(&mut self, id: &str, now: DateTime<Utc>) -> Result<bool> {
-        let revoked = sqlx::query("UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+        let revoked = query("UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
             .bind(id)
             .bind(now)
             .execute(self.connection())
             .await?;
-        Ok(revoked.rows_affected() == 1)
+        Ok(revoked == 1)
     }
 }
 
-impl FromRow<'_, SqliteRow> for Token {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let scopes: &str = row.try_get("scopes")?;
+impl Record for Token {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let scopes: &str = row.get("scopes")?;
         Ok(Token {
-            id: row.try_get("id")?,
-            tester: row.try_get::<Option<i64>, _>("tester")?.map(TesterNumber),
-            tester_name: row.try_get("tester_name")?,
+            id: row.get("id")?,
+            tester: row.get::<Option<i64>>("tester")?.map(TesterNumber),
+            tester_name: row.get("tester_name")?,
             scopes: scopes.split(',').filter_map(|scope| scope.parse().ok()).collect(),
-            created_at: row.try_get("created_at")?,
-            expires_at: row.try_get("expires_at")?,
-            revoked_at: row.try_get("revoked_at")?,
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+            revoked_at: row.get("revoked_at")?,
         })
     }
 }

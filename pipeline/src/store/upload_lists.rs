@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use schemas::contract::UploadView;
 use schemas::extract::Language;
-use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
+use super::sql::{self, Builder, Row};
 use super::{Result, Store};
 
 /// Which uploads of Perl distributions a list shows: those for which all that is given holds.
@@ -24,9 +24,8 @@ impl Store {
         after: Option<(DateTime<Utc>, i64)>,
         limit: i64,
     ) -> Result<Vec<(i64, UploadView)>> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT number, distribution, version, author, filename, released_at FROM uploads WHERE ",
-        );
+        let mut query =
+            Builder::new("SELECT number, distribution, version, author, filename, released_at FROM uploads WHERE ");
         match &filter.distribution {
             Some(distribution) => {
                 query.push("distribution = ").push_bind(distribution.clone());
@@ -47,18 +46,17 @@ impl Store {
             query.push(" AND (released_at, number) > (").push_bind(at).push(", ").push_bind(number).push(")");
         }
         query.push(" ORDER BY released_at, number LIMIT ").push_bind(limit);
-        let rows = query.build().fetch_all(&self.readers).await?;
-        Ok(rows.iter().map(upload).collect::<std::result::Result<_, sqlx::Error>>()?)
+        Ok(query.build().fetch_with(&self.readers, upload).await?)
     }
 }
 
-fn upload(row: &SqliteRow) -> std::result::Result<(i64, UploadView), sqlx::Error> {
+fn upload(row: Row<'_>) -> std::result::Result<(i64, UploadView), sqlx::Error> {
     let view = UploadView {
-        distribution: row.try_get("distribution")?,
-        version: row.try_get("version")?,
-        author: row.try_get("author")?,
-        filename: row.try_get("filename")?,
-        released_at: row.try_get("released_at")?,
+        distribution: row.get("distribution")?,
+        version: row.get("version")?,
+        author: row.get("author")?,
+        filename: row.get("filename")?,
+        released_at: row.get("released_at")?,
     };
-    Ok((row.try_get("number")?, view))
+    Ok((row.get("number")?, view))
 }

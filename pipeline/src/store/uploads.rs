@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use schemas::extract::Language;
 use schemas::uploads::{self, Kind};
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::bulk::Bulk;
 use super::releases::ReleaseNumber;
+use super::sql::{self, Record, Row, query, query_either};
 use super::{Result, Store, Tx};
 
 /// An upload as it is stored.
@@ -24,18 +24,16 @@ pub struct Upload {
 /// What names an upload: distribution and version.
 pub type UploadName = (String, String);
 
+/// The pairs of distribution and version in $2 as rows, on SQLite and PostgreSQL.
+const WANTED: (&str, &str) = ("json_each($2) AS wanted", "jsonb_array_elements(CAST($2 AS JSONB)) AS wanted (value)");
+
 const UPLOAD: &str = "number, language, distribution, version, author, filename, released_at, kind, seen_at";
 
 impl Store {
     /// The upload of a release.
     pub async fn upload(&self, language: Language, distribution: &str, version: &str) -> Result<Option<Upload>> {
         let sql = format!("SELECT {UPLOAD} FROM uploads WHERE language = $1 AND distribution = $2 AND version = $3");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(language.as_str())
-            .bind(distribution)
-            .bind(version)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query(sql).bind(language.as_str()).bind(distribution).bind(version).fetch_optional(&self.readers).await?)
     }
 }
 
@@ -46,11 +44,13 @@ impl Tx {
         language: Language,
         names: &[UploadName],
     ) -> Result<HashMap<UploadName, uploads::Upload>> {
-        let sql = format!(
-            "SELECT {UPLOAD} FROM uploads JOIN json_each($2) AS wanted \
-             ON distribution = wanted.value ->> 0 AND version = wanted.value ->> 1 WHERE language = $1"
-        );
-        let found: Vec<Upload> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let sql = |wanted: &str| {
+            format!(
+                "SELECT {UPLOAD} FROM uploads JOIN {wanted} \
+                 ON distribution = wanted.value ->> 0 AND version = wanted.value ->> 1 WHERE language = $1"
+            )
+        };
+        let found: Vec<Upload> = query_either(sql(WANTED.0), sql(WANTED.1))
             .bind(language.as_str())
             .bind(serde_json::to_string(names).expect("names are texts"))
             .fetch_all(self.connection())
@@ -91,28 +91,31 @@ impl Tx {
 
     /// Lets the releases of these uploads say what the uploads say, and gives those that said otherwise.
     pub async fn follow_uploads(&mut self, language: Language, names: &[UploadName]) -> Result<Vec<ReleaseNumber>> {
-        let numbers: Vec<i64> = sqlx::query_scalar(
-            "UPDATE releases SET author = uploads.author, archive = uploads.filename, \
+        let sql = |wanted: &str| {
+            format!(
+                "UPDATE releases SET author = uploads.author, archive = uploads.filename, \
              on_cpan = uploads.kind <> 'backpan', released_at = NULLIF(uploads.released_at, $3) \
-             FROM uploads, json_each($2) AS wanted WHERE releases.language = $1 AND uploads.language = $1 \
+             FROM uploads, {wanted} WHERE releases.language = $1 AND uploads.language = $1 \
              AND uploads.distribution = wanted.value ->> 0 AND uploads.version = wanted.value ->> 1 \
              AND releases.distribution = uploads.distribution AND releases.version = uploads.version \
-             AND (releases.author IS NOT uploads.author OR releases.archive IS NOT uploads.filename \
+             AND (releases.author IS DISTINCT FROM uploads.author OR releases.archive IS DISTINCT FROM uploads.filename \
              OR releases.on_cpan <> (uploads.kind <> 'backpan') \
-             OR releases.released_at IS NOT NULLIF(uploads.released_at, $3)) RETURNING releases.number",
-        )
-        .bind(language.as_str())
-        .bind(serde_json::to_string(names).expect("names are texts"))
-        .bind(DateTime::<Utc>::UNIX_EPOCH)
-        .fetch_all(self.connection())
-        .await?;
+             OR releases.released_at IS DISTINCT FROM NULLIF(uploads.released_at, $3)) RETURNING releases.number"
+            )
+        };
+        let numbers: Vec<i64> = query_either(sql(WANTED.0), sql(WANTED.1))
+            .bind(language.as_str())
+            .bind(serde_json::to_string(names).expect("names are texts"))
+            .bind(DateTime::<Utc>::UNIX_EPOCH)
+            .fetch_all(self.connection())
+            .await?;
         Ok(numbers.into_iter().map(ReleaseNumber).collect())
     }
 
     /// Lets releases that no upload has told of yet take theirs up: reports may come before or after it.
     pub async fn adopt_uploads(&mut self, releases: &[ReleaseNumber]) -> Result<()> {
         let numbers: Vec<i64> = releases.iter().map(|release| release.0).collect();
-        sqlx::query(
+        query(
             "UPDATE releases SET author = uploads.author, archive = uploads.filename, \
              on_cpan = uploads.kind <> 'backpan', released_at = NULLIF(uploads.released_at, $2) \
              FROM uploads WHERE releases.number IN (SELECT value FROM json_each($1)) \
@@ -127,23 +130,23 @@ impl Tx {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Upload {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let (language, kind): (&str, &str) = (row.try_get("language")?, row.try_get("kind")?);
-        let released_at: DateTime<Utc> = row.try_get("released_at")?;
+impl Record for Upload {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let (language, kind): (&str, &str) = (row.get("language")?, row.get("kind")?);
+        let released_at: DateTime<Utc> = row.get("released_at")?;
         Ok(Upload {
-            number: row.try_get("number")?,
+            number: row.get("number")?,
             language: super::releases::language_from(language)
                 .ok_or_else(|| sqlx::Error::Decode(format!("language {language} of an upload").into()))?,
             upload: uploads::Upload {
-                distribution: row.try_get("distribution")?,
-                version: row.try_get("version")?,
-                author: row.try_get("author")?,
-                filename: row.try_get("filename")?,
+                distribution: row.get("distribution")?,
+                version: row.get("version")?,
+                author: row.get("author")?,
+                filename: row.get("filename")?,
                 released_at: Some(released_at).filter(|at| *at != DateTime::UNIX_EPOCH),
                 kind: Kind::read(kind),
             },
-            seen_at: row.try_get("seen_at")?,
+            seen_at: row.get("seen_at")?,
         })
     }
 }

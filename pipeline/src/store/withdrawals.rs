@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use schemas::addresses;
 use schemas::ids::ReportId;
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy, WithdrawnView};
-use sqlx::{AssertSqlSafe, FromRow, Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::bulk::Bulk;
 use super::reports::StoredReport;
+use super::sql::{self, Record, Row, Statement, Transaction, query, record};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -52,11 +52,13 @@ pub struct WithdrawalSelection {
 }
 
 /// How many reports are selected, and how many of them need nothing done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selected {
     pub matched: i64,
     pub already: i64,
 }
+
+record!(Selected { matched, already });
 
 const WITHDRAWAL: &str = "SELECT number, kind, reason, withdrawn_by, who, withdrawn_at, body FROM withdrawals";
 
@@ -67,10 +69,7 @@ const ALREADY: &str = "EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.numbe
 impl Store {
     /// `None`: the report stands.
     pub async fn withdrawal(&self, number: i64) -> Result<Option<Withdrawal>> {
-        Ok(sqlx::query_as(AssertSqlSafe(format!("{WITHDRAWAL} WHERE number = $1")))
-            .bind(number)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query(format!("{WITHDRAWAL} WHERE number = $1")).bind(number).fetch_optional(&self.readers).await?)
     }
 
     /// How many reports a selection has, and how many are withdrawn so already.
@@ -85,7 +84,7 @@ impl Store {
              AS already FROM reports WHERE {}",
             condition(selection)
         );
-        Ok(bound(sqlx::query_as(AssertSqlSafe(sql)), selection, kind, body).fetch_one(&self.readers).await?)
+        Ok(bound(query(sql), selection, kind, body).fetch_one(&self.readers).await?)
     }
 
     /// Numbers and ids of the selected reports after a number that are not withdrawn so yet, by number.
@@ -101,11 +100,8 @@ impl Store {
             "SELECT number, id FROM reports WHERE {} AND NOT {ALREADY} AND number > $7 ORDER BY number LIMIT $8",
             condition(selection)
         );
-        let rows: Vec<(i64, Uuid)> = bound(sqlx::query_as(AssertSqlSafe(sql)), selection, kind, body)
-            .bind(after)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?;
+        let rows: Vec<(i64, Uuid)> =
+            bound(query(sql), selection, kind, body).bind(after).bind(limit).fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(|(number, id)| (number, ReportId(id))).collect())
     }
 }
@@ -114,7 +110,7 @@ impl Tx {
     /// Withdrawals of these reports, in no order, read under the write lock.
     pub async fn withdrawals(&mut self, numbers: &[i64]) -> Result<Vec<Withdrawal>> {
         let sql = format!("{WITHDRAWAL} WHERE number IN (SELECT value FROM json_each($1))");
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(super::list(numbers)).fetch_all(self.connection()).await?)
+        Ok(query(sql).bind(super::list(numbers)).fetch_all(self.connection()).await?)
     }
 
     /// Notes withdrawals, each in the place of an earlier one of the same report.
@@ -143,14 +139,14 @@ impl Tx {
 
     /// Lets a report stand again.
     pub async fn drop_withdrawal(&mut self, number: i64) -> Result<()> {
-        sqlx::query("DELETE FROM withdrawals WHERE number = $1").bind(number).execute(self.connection()).await?;
+        query("DELETE FROM withdrawals WHERE number = $1").bind(number).execute(self.connection()).await?;
         Ok(())
     }
 
     /// Settles reports for which nothing is left to do, whatever waited for them, and the groups that so have none left.
     pub async fn dismiss_reports(&mut self, numbers: &[i64], now: DateTime<Utc>) -> Result<()> {
         let numbers = super::list(numbers);
-        sqlx::query(
+        query(
             "UPDATE groups SET reports = reports - (SELECT count(*) FROM reports WHERE group_number = groups.number \
              AND state = 'accepted' AND number IN (SELECT value FROM json_each($1))) \
              WHERE settled_at IS NULL AND number IN (SELECT group_number FROM reports \
@@ -159,13 +155,13 @@ impl Tx {
         .bind(&numbers)
         .execute(self.connection())
         .await?;
-        sqlx::query(
+        query(
             "UPDATE reports SET state = 'processed', reason = NULL WHERE number IN (SELECT value FROM json_each($1))",
         )
         .bind(&numbers)
         .execute(self.connection())
         .await?;
-        sqlx::query(
+        query(
             "UPDATE groups SET settled_at = $2 WHERE settled_at IS NULL AND number IN (SELECT group_number FROM \
              reports WHERE number IN (SELECT value FROM json_each($1))) AND NOT EXISTS \
              (SELECT 1 FROM reports WHERE group_number = groups.number AND state = 'accepted')",
@@ -181,28 +177,37 @@ impl Tx {
     /// digests of the newest stay with the reports.
     pub async fn purge_bodies(&mut self, numbers: &[i64]) -> Result<()> {
         let numbers = super::list(numbers);
-        sqlx::query("PRAGMA secure_delete = ON").execute(self.connection()).await?;
+        self.secure_delete(true).await?;
         for sql in [
             "DELETE FROM superseded_bodies WHERE number IN (SELECT value FROM json_each($1))",
             "DELETE FROM bodies WHERE number IN (SELECT value FROM json_each($1))",
         ] {
-            sqlx::query(sql).bind(&numbers).execute(self.connection()).await?;
+            query(sql).bind(&numbers).execute(self.connection()).await?;
         }
-        sqlx::query("PRAGMA secure_delete = OFF").execute(self.connection()).await?;
+        self.secure_delete(false).await
+    }
+
+    /// Has deleted rows overwritten from here on, or no longer. PostgreSQL overwrites them when it vacuums.
+    async fn secure_delete(&mut self, on: bool) -> Result<()> {
+        if matches!(self.inner, Transaction::Sqlite(_)) {
+            let pragma = if on { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
+            query(pragma).execute(self.connection()).await?;
+        }
         Ok(())
     }
 
     /// Reports by number without their bytes, each with its tester's public id, in no order.
     pub async fn attributed_reports(&mut self, numbers: &[i64]) -> Result<Vec<(StoredReport, String)>> {
-        let rows = sqlx::query(
+        let attributed = |row: Row<'_>| Ok((StoredReport::read(row)?, row.get("tester_id")?));
+        let rows = query(
             "SELECT reports.number, reports.id, revision, digest, reports.door, tester, received_at, group_number, \
              state, reason, testers.id AS tester_id FROM reports JOIN testers ON testers.number = reports.tester \
              WHERE reports.number IN (SELECT value FROM json_each($1))",
         )
         .bind(super::list(numbers))
-        .fetch_all(self.connection())
+        .fetch_with(self.connection(), attributed)
         .await?;
-        rows.iter().map(|row| Ok((StoredReport::from_row(row)?, row.try_get("tester_id")?))).collect()
+        Ok(rows)
     }
 }
 
@@ -220,13 +225,13 @@ fn condition(selection: &WithdrawalSelection) -> String {
 }
 
 /// Binds what [`condition`] and [`ALREADY`] ask for.
-fn bound<'q, O>(
-    query: sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments>,
+fn bound<'q>(
+    statement: Statement<'q>,
     selection: &WithdrawalSelection,
     kind: WithdrawnAs,
     body: BodyFate,
-) -> sqlx::query::QueryAs<'q, sqlx::Sqlite, O, sqlx::sqlite::SqliteArguments> {
-    query
+) -> Statement<'q> {
+    statement
         .bind(selection.tester.map(|tester| tester.0))
         .bind(selection.numbers.as_deref().map(super::list))
         .bind(selection.received_since)
@@ -235,18 +240,17 @@ fn bound<'q, O>(
         .bind(body.as_str())
 }
 
-impl FromRow<'_, SqliteRow> for Withdrawal {
-    fn from_row(row: &SqliteRow) -> std::result::Result<Self, sqlx::Error> {
-        let (kind, by, body): (&str, &str, &str) =
-            (row.try_get("kind")?, row.try_get("withdrawn_by")?, row.try_get("body")?);
+impl Record for Withdrawal {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let (kind, by, body): (&str, &str, &str) = (row.get("kind")?, row.get("withdrawn_by")?, row.get("body")?);
         let damaged = |error| sqlx::Error::Decode(Box::new(error));
         Ok(Withdrawal {
-            number: row.try_get("number")?,
+            number: row.get("number")?,
             kind: kind.parse().map_err(damaged)?,
-            reason: row.try_get("reason")?,
+            reason: row.get("reason")?,
             by: by.parse().map_err(damaged)?,
-            who: row.try_get("who")?,
-            at: row.try_get("withdrawn_at")?,
+            who: row.get("who")?,
+            at: row.get("withdrawn_at")?,
             body: body.parse().map_err(damaged)?,
         })
     }

@@ -177,7 +177,8 @@ async fn no_more_jobs_run_at_a_time_than_the_gate_lets_through() {
         let (store, gate, load, stop) = (stack.store().clone(), gate.clone(), Arc::clone(&load), stop.clone());
         async move {
             let work = move |group| Arc::clone(&load).work(group, Duration::from_millis(30));
-            queue::run(&store, "counting", &gate, Arc::new(Notify::new()), work, stop.cancelled_owned()).await
+            queue::run(store.backend(), "counting", &gate, Arc::new(Notify::new()), work, stop.cancelled_owned())
+                .await
         }
     });
     eventually("20 jobs done", async || load.done() >= 20).await;
@@ -230,7 +231,8 @@ fn vanish(directory: TempDir) -> TempDir {
                 seen.fetch_add(1, Ordering::SeqCst);
                 std::future::pending()
             };
-            queue::run(&store, "one", &Gate::new(2), Arc::new(Notify::new()), work, std::future::pending()).await
+            queue::run(store.backend(), "one", &Gate::new(2), Arc::new(Notify::new()), work, std::future::pending())
+                .await
         });
         eventually("two jobs taken", async || taken.load(Ordering::SeqCst) == 2).await;
         stack.directory

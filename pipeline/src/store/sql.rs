@@ -1,0 +1,363 @@
+//! One text on two databases: a statement with its values, sent to SQLite or PostgreSQL, and its rows read back.
+//!
+//! The rest of the store writes statements that both take. What only one has by that name, the other is taught by its
+//! migrations (`json_each` on PostgreSQL); where they truly differ, [`query_either`] shows both side by side.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Decode, Postgres, Row as _, Sqlite, Type};
+use uuid::Uuid;
+
+pub(super) type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// A statement in the words of both databases.
+pub(super) fn query<'q>(text: impl Into<Cow<'q, str>>) -> Statement<'q> {
+    Statement { text: Text::Same(text.into()), values: Vec::new(), locking: false }
+}
+
+/// A statement that SQLite and PostgreSQL say differently; the values are the same.
+pub(super) fn query_either<'q>(sqlite: impl Into<Cow<'q, str>>, postgres: impl Into<Cow<'q, str>>) -> Statement<'q> {
+    Statement { text: Text::Either(sqlite.into(), postgres.into()), values: Vec::new(), locking: false }
+}
+
+/// A statement and the values of its `$1`, `$2` and so on.
+pub(super) struct Statement<'q> {
+    text: Text<'q>,
+    values: Vec<Value<'q>>,
+    locking: bool,
+}
+
+enum Text<'q> {
+    Same(Cow<'q, str>),
+    /// SQLite's, PostgreSQL's.
+    Either(Cow<'q, str>, Cow<'q, str>),
+}
+
+/// A value on its way into a statement. Absent ones have a type too: PostgreSQL asks for it.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'q> {
+    Integer(Option<i64>),
+    Boolean(Option<bool>),
+    Text(Option<Cow<'q, str>>),
+    Bytes(Cow<'q, [u8]>),
+    Time(Option<DateTime<Utc>>),
+    Id(Uuid),
+}
+
+/// Where a statement is sent.
+pub(super) enum On<'c> {
+    Pool(&'c Pool),
+    Transaction(&'c mut Transaction),
+}
+
+/// Connections to the one database or the other.
+#[derive(Clone, Debug)]
+pub(super) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A transaction. Dropped without [`Transaction::commit`], it leaves no trace.
+pub(super) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// A row that came back.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'r> {
+    Sqlite(&'r SqliteRow),
+    Postgres(&'r PgRow),
+}
+
+/// What a row can be read into.
+pub(super) trait Record: Sized {
+    fn read(row: Row<'_>) -> Result<Self>;
+}
+
+/// What a column can be read into, whichever database it comes from.
+pub(super) trait Cell<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {}
+
+impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Cell<'r> for T {}
+
+impl<'q> Statement<'q> {
+    pub fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Locks the rows found until the transaction ends. SQLite's writers are alone anyway.
+    pub fn locking(mut self) -> Self {
+        self.locking = true;
+        self
+    }
+
+    /// Tells how many rows were written.
+    pub async fn execute(self, on: impl Into<On<'_>>) -> Result<u64> {
+        match on.into() {
+            On::Pool(Pool::Sqlite(pool)) => Ok(self.sqlite().execute(pool).await?.rows_affected()),
+            On::Pool(Pool::Postgres(pool)) => Ok(self.postgres().execute(pool).await?.rows_affected()),
+            On::Transaction(Transaction::Sqlite(tx)) => Ok(self.sqlite().execute(&mut **tx).await?.rows_affected()),
+            On::Transaction(Transaction::Postgres(tx)) => Ok(self.postgres().execute(&mut **tx).await?.rows_affected()),
+        }
+    }
+
+    pub async fn fetch_all<T: Record>(self, on: impl Into<On<'_>>) -> Result<Vec<T>> {
+        self.fetch_with(on, T::read).await
+    }
+
+    /// As [`Statement::fetch_all`], for rows whose columns depend on what was asked.
+    pub async fn fetch_with<T>(self, on: impl Into<On<'_>>, read: impl Fn(Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let sqlite = |rows: Vec<SqliteRow>| rows.iter().map(|row| read(Row::Sqlite(row))).collect();
+        let postgres = |rows: Vec<PgRow>| rows.iter().map(|row| read(Row::Postgres(row))).collect();
+        match on.into() {
+            On::Pool(Pool::Sqlite(pool)) => sqlite(self.sqlite().fetch_all(pool).await?),
+            On::Pool(Pool::Postgres(pool)) => postgres(self.postgres().fetch_all(pool).await?),
+            On::Transaction(Transaction::Sqlite(tx)) => sqlite(self.sqlite().fetch_all(&mut **tx).await?),
+            On::Transaction(Transaction::Postgres(tx)) => postgres(self.postgres().fetch_all(&mut **tx).await?),
+        }
+    }
+
+    pub async fn fetch_optional<T: Record>(self, on: impl Into<On<'_>>) -> Result<Option<T>> {
+        let sqlite = |row: Option<SqliteRow>| row.map(|row| T::read(Row::Sqlite(&row))).transpose();
+        let postgres = |row: Option<PgRow>| row.map(|row| T::read(Row::Postgres(&row))).transpose();
+        match on.into() {
+            On::Pool(Pool::Sqlite(pool)) => sqlite(self.sqlite().fetch_optional(pool).await?),
+            On::Pool(Pool::Postgres(pool)) => postgres(self.postgres().fetch_optional(pool).await?),
+            On::Transaction(Transaction::Sqlite(tx)) => sqlite(self.sqlite().fetch_optional(&mut **tx).await?),
+            On::Transaction(Transaction::Postgres(tx)) => postgres(self.postgres().fetch_optional(&mut **tx).await?),
+        }
+    }
+
+    /// The first row; an error when there is none.
+    pub async fn fetch_one<T: Record>(self, on: impl Into<On<'_>>) -> Result<T> {
+        self.fetch_optional(on).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+        let text = match self.text {
+            Text::Same(text) | Text::Either(text, _) => text.into_owned(),
+        };
+        let mut arguments = SqliteArguments::default();
+        for value in self.values {
+            value.into_sqlite(&mut arguments);
+        }
+        sqlx::query_with(AssertSqlSafe(text), arguments)
+    }
+
+    fn postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+        let mut text = match self.text {
+            Text::Same(text) | Text::Either(_, text) => text.into_owned(),
+        };
+        if self.locking {
+            text.push_str(" FOR UPDATE");
+        }
+        let mut arguments = PgArguments::default();
+        for value in self.values {
+            value.into_postgres(&mut arguments);
+        }
+        sqlx::query_with(AssertSqlSafe(text), arguments)
+    }
+}
+
+/// Why a value cannot fail to be encoded.
+pub(super) const ENCODES: &str = "assay's values always have a form in SQL";
+
+impl Value<'_> {
+    pub fn into_sqlite(self, arguments: &mut SqliteArguments) {
+        let added = match self {
+            Value::Integer(value) => arguments.add(value),
+            Value::Boolean(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value.as_deref()),
+            Value::Bytes(value) => arguments.add(&*value),
+            Value::Time(value) => arguments.add(value),
+            Value::Id(value) => arguments.add(value),
+        };
+        added.expect(ENCODES);
+    }
+
+    pub fn into_postgres(self, arguments: &mut PgArguments) {
+        let added = match self {
+            Value::Integer(value) => arguments.add(value),
+            Value::Boolean(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value.map(storable)),
+            Value::Bytes(value) => arguments.add(&*value),
+            Value::Time(value) => arguments.add(value),
+            Value::Id(value) => arguments.add(value),
+        };
+        added.expect(ENCODES);
+    }
+}
+
+/// A text as PostgreSQL can hold it: the NUL characters that broken smokers send become U+FFFD.
+pub(super) fn storable(text: Cow<'_, str>) -> String {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{fffd}"),
+        false => text.into_owned(),
+    }
+}
+
+impl Pool {
+    /// A transaction for several readings of one moment. It writes nothing.
+    pub async fn snapshot(&self) -> Result<Transaction> {
+        match self {
+            Pool::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin().await?)),
+            Pool::Postgres(pool) => Ok(Transaction::Postgres(
+                pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
+            )),
+        }
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Transaction {
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Transaction::Sqlite(tx) => tx.commit().await,
+            Transaction::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    pub async fn rollback(self) -> Result<()> {
+        match self {
+            Transaction::Sqlite(tx) => tx.rollback().await,
+            Transaction::Postgres(tx) => tx.rollback().await,
+        }
+    }
+}
+
+impl<'r> Row<'r> {
+    /// The column of this name.
+    pub fn get<T: Cell<'r>>(self, column: &str) -> Result<T> {
+        match self {
+            Row::Sqlite(row) => row.try_get(column),
+            Row::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    /// The column at this place, from 0.
+    pub fn at<T: Cell<'r>>(self, place: usize) -> Result<T> {
+        match self {
+            Row::Sqlite(row) => row.try_get(place),
+            Row::Postgres(row) => row.try_get(place),
+        }
+    }
+}
+
+/// Statements put together from pieces, where what is asked decides which.
+pub(super) struct Builder<'q> {
+    text: String,
+    values: Vec<Value<'q>>,
+}
+
+impl<'q> Builder<'q> {
+    pub fn new(text: &str) -> Self {
+        Builder { text: text.to_owned(), values: Vec::new() }
+    }
+
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub fn push_bind(&mut self, value: impl Into<Value<'q>>) -> &mut Self {
+        self.values.push(value.into());
+        self.text.push_str(&format!("${}", self.values.len()));
+        self
+    }
+
+    pub fn build(self) -> Statement<'q> {
+        Statement { text: Text::Same(self.text.into()), values: self.values, locking: false }
+    }
+}
+
+impl<'c> From<&'c Pool> for On<'c> {
+    fn from(pool: &'c Pool) -> Self {
+        On::Pool(pool)
+    }
+}
+
+impl<'c> From<&'c mut Transaction> for On<'c> {
+    fn from(tx: &'c mut Transaction) -> Self {
+        On::Transaction(tx)
+    }
+}
+
+/// Conversions of what is at hand into values.
+macro_rules! value {
+    ($($from:ty => |$name:ident| $value:expr;)+) => {
+        $(impl<'q> From<$from> for Value<'q> {
+            fn from($name: $from) -> Self {
+                $value
+            }
+        })+
+    };
+}
+
+value! {
+    i64 => |value| Value::Integer(Some(value));
+    &'q i64 => |value| Value::Integer(Some(*value));
+    Option<i64> => |value| Value::Integer(value);
+    bool => |value| Value::Boolean(Some(value));
+    Option<bool> => |value| Value::Boolean(value);
+    &'q str => |value| Value::Text(Some(value.into()));
+    String => |value| Value::Text(Some(value.into()));
+    &'q String => |value| Value::Text(Some(value.as_str().into()));
+    Option<&'q str> => |value| Value::Text(value.map(Cow::from));
+    Option<String> => |value| Value::Text(value.map(Cow::from));
+    &'q [u8] => |value| Value::Bytes(value.into());
+    DateTime<Utc> => |value| Value::Time(Some(value));
+    Option<DateTime<Utc>> => |value| Value::Time(value);
+    Uuid => |value| Value::Id(value);
+}
+
+/// A single column, read by its place.
+macro_rules! scalar {
+    ($($type:ty),+ $(,)?) => {
+        $(impl Record for $type {
+            fn read(row: Row<'_>) -> Result<Self> {
+                row.at(0)
+            }
+        })+
+    };
+}
+
+scalar!(i64, bool, String, Uuid, DateTime<Utc>, Option<i64>, Option<String>, Option<DateTime<Utc>>);
+
+/// Several columns, read by their places.
+macro_rules! tuple {
+    ($($name:ident $place:tt),+) => {
+        impl<$($name: for<'r> Cell<'r>),+> Record for ($($name,)+) {
+            fn read(row: Row<'_>) -> Result<Self> {
+                Ok(($(row.at::<$name>($place)?,)+))
+            }
+        }
+    };
+}
+
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+
+/// A struct whose fields are named as the columns are.
+macro_rules! record {
+    ($record:ident { $($field:ident),+ $(,)? }) => {
+        impl crate::store::sql::Record for $record {
+            fn read(row: crate::store::sql::Row<'_>) -> crate::store::sql::Result<Self> {
+                Ok($record { $($field: row.get(stringify!($field))?),+ })
+            }
+        }
+    };
+}
+
+pub(super) use record;
