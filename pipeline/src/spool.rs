@@ -210,6 +210,12 @@ impl Spool {
         *self.shared.away.borrow()
     }
 
+    /// Waits until the database answers.
+    pub async fn database(&self) {
+        // An error would mean that the spool is gone, which it is not.
+        drop(self.shared.away.subscribe().wait_for(|away| !away).await);
+    }
+
     /// Time that the database has for one question of a door.
     pub fn patience(&self) -> Duration {
         self.shared.bounds.patience

@@ -9,11 +9,13 @@ use pipeline::clock::Clock;
 use pipeline::events::Events;
 use pipeline::identify::Identify;
 use pipeline::index::DocumentIndex;
+use pipeline::intake::Intake;
 use pipeline::measures::Measures;
 use pipeline::process::Process;
 use pipeline::publish::Publish;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
+use pipeline::spool::Spool;
 use pipeline::worker::Worker;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -25,7 +27,7 @@ use super::cache::Answers;
 use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
-use super::{App, Gauges, Rules, demo, releases_poll, routes};
+use super::{App, Gauges, Rules, demo, releases_poll, routes, spooling};
 use crate::config::{Listen, Settings};
 use crate::embedded;
 use crate::upstream::Upstream;
@@ -80,8 +82,14 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
             tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
         }
     }
+    let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
+    let spool = spooling.as_ref().map(|spooling| spooling.spool.clone());
     if role != Role::Worker {
-        let app = Arc::new(app(&settings, process, index, gate, stop.clone()));
+        if let Some(spool) = &spool {
+            spool.answered();
+        }
+        let intake = intake(&settings, &process, spool.clone(), &stop, &tracker);
+        let app = Arc::new(app(&settings, process, intake, index, gate, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -95,6 +103,12 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracing::warn!("some work did not end in time; requests are cut off, jobs go on at the next start");
         cut.cancel();
         drop(tokio::time::timeout(CLOSE, tracker.wait()).await);
+    }
+    // What is in the spool stays there for the next start.
+    if let Some(spool) = spool
+        && tokio::time::timeout(CLOSE, spool.close()).await.is_err()
+    {
+        tracing::warn!("the spool was not closed in time; it recovers at the next start");
     }
     // Closing waits for every connection, and what did not end in time may hold one for ever.
     if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
@@ -111,30 +125,45 @@ fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     })
 }
 
+/// Where doors hand submissions in, and what hands over what this node has spooled.
+fn intake(
+    settings: &Settings,
+    process: &Process,
+    spool: Option<Spool>,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Intake {
+    let Process { store, clock, events, measures } = process.clone();
+    let identify = Identify::new(store.clone(), clock.clone());
+    let acceptor = Acceptor::start(store, clock, events, measures, settings.intake.group_limit);
+    spooling::begin(spool, process, identify, acceptor, stop, tracker)
+}
+
 fn app(
     settings: &Settings,
     process: Process,
+    intake: Intake,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
     stop: CancellationToken,
 ) -> App {
     let Process { store, clock, events, measures } = process;
-    let intake = &settings.intake;
+    let rules = &settings.intake;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     App {
-        readers: Readers { store: store.clone(), clock: clock.clone() },
-        acceptor: Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), intake.group_limit),
-        identify: Identify::new(store, clock.clone()),
+        readers: Readers { store, clock: clock.clone() },
+        identify: intake.identify.clone(),
+        intake,
         answers: Answers::start(settings.read.cache.bytes(), &events),
         artefacts: embedded::artefacts(settings),
         feeds: Arc::new(Semaphore::new(settings.read.feeds)),
         index,
         gate,
         rules: Rules {
-            anonymous: intake.anonymous,
+            anonymous: rules.anonymous,
             local: settings.public_url.is_none() && settings.listen.iter().all(Listen::loopback),
             addresses: settings.privacy.addresses,
-            body_limit: size(intake.body_limit.bytes()),
+            body_limit: size(rules.body_limit.bytes()),
             page_limit: settings.read.page_limit,
             feed_patience: settings.read.feed_patience,
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),

@@ -54,12 +54,16 @@ const BATCH: i64 = 256;
 const HEAVY: usize = 8 * 1024 * 1024;
 
 impl Drain {
-    /// Watches the database and hands over, until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Watches the database and hands over, until told to stop. `migrated`: the database was there at the start;
+    /// otherwise it is brought to this version's schema as soon as it answers, and not used before.
+    pub async fn run(self, mut migrated: bool, stop: CancellationToken) {
         let mut held_until = tokio::time::Instant::now();
         let mut held = 0;
         while !stop.is_cancelled() {
-            if self.probe().await {
+            if !migrated {
+                migrated = self.migrate().await;
+            }
+            if migrated && self.probe().await {
                 let waiting = self.spool.level().reports;
                 let due = waiting > held || tokio::time::Instant::now() >= held_until;
                 if waiting == 0 || !due {
@@ -83,6 +87,21 @@ impl Drain {
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// Brings a database that was away at the start to this version's schema.
+    async fn migrate(&self) -> bool {
+        let migrated = self.store.migrate().await;
+        match &migrated {
+            Err(error) if error.transient() => {}
+            Err(error) => {
+                let fault = error.schema_fault().map(|fault| fault.to_string());
+                let fault = fault.unwrap_or_else(|| chain(error));
+                tracing::error!(fault, "the database cannot be worked on; reports go on into the spool");
+            }
+            Ok(()) => {}
+        }
+        migrated.is_ok()
     }
 
     /// Whether the database answers. Told to the doors only when it does not: what is in the spool goes first.

@@ -23,6 +23,8 @@ pub enum Bucket {
     Tester(TesterNumber),
     /// A tester as the report says, sent from an address.
     Claimed(TesterNumber, IpAddr),
+    /// A tester who cannot be looked up now: a digest of what was said, sent from an address.
+    Said([u8; 32], IpAddr),
 }
 
 /// The buckets in use.
@@ -51,7 +53,7 @@ impl Rates {
     pub fn take(&self, bucket: Bucket, reports: usize) -> Result<(), Duration> {
         let quota = match bucket {
             Bucket::Address(_) => self.address,
-            Bucket::Tester(_) | Bucket::Claimed(..) => self.tester,
+            Bucket::Tester(_) | Bucket::Claimed(..) | Bucket::Said(..) => self.tester,
         };
         let Some(quota) = quota else { return Ok(()) };
         let reports = u32::try_from(reports).unwrap_or(u32::MAX).min(quota.burst_size().get());
