@@ -55,6 +55,8 @@ pub struct Settings {
 pub enum Database {
     /// A SQLite file. Absolute; it need not exist yet.
     Sqlite(PathBuf),
+    /// A PostgreSQL database by its URL, which may hold a password.
+    Postgres(String),
 }
 
 /// Where jobs wait.
@@ -229,26 +231,48 @@ fn data_directory(said: Option<PathBuf>, layers: &mut Layers) -> PathBuf {
 }
 
 fn database(said: Option<String>, data: &std::path::Path, layers: &mut Layers) -> Database {
-    let file = match said.as_deref().map(sqlite_path) {
-        None => data.join("assay.db"),
-        Some(Some(path)) => path,
-        Some(None) => {
-            let hint = "this version has only the embedded profile: expected sqlite://PATH";
-            layers.fault("database", hint);
+    let database = match said {
+        None => Database::Sqlite(data.join("assay.db")),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Database::Postgres(url),
+        Some(said) => Database::Sqlite(sqlite_path(&said).unwrap_or_else(|| {
+            layers.fault("database", "expected sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME");
             PathBuf::new()
-        }
+        })),
     };
-    layers.derive("database", format!("sqlite://{}", file.display()));
-    Database::Sqlite(file)
+    layers.derive("database", database.url());
+    database
 }
 
-fn queue(said: Option<&str>, Database::Sqlite(file): &Database, layers: &mut Layers) -> Queue {
-    if said.is_some_and(|said| sqlite_path(said).as_ref() != Some(file)) {
-        let hint = "this version has only the embedded profile: the queue is in the database's own file";
-        layers.fault("queue", hint);
+fn queue(said: Option<&str>, database: &Database, layers: &mut Layers) -> Queue {
+    let same = match database {
+        Database::Sqlite(file) => said.is_none_or(|said| sqlite_path(said).as_ref() == Some(file)),
+        Database::Postgres(url) => said.is_none_or(|said| said == url),
+    };
+    if !same {
+        layers.fault("queue", "expected the database's own URL, or none");
     }
-    layers.derive("queue", format!("sqlite://{}", file.display()));
+    layers.derive("queue", database.url());
     Queue::InDatabase
+}
+
+impl Database {
+    /// As one would write it.
+    fn url(&self) -> String {
+        match self {
+            Database::Sqlite(file) => format!("sqlite://{}", file.display()),
+            Database::Postgres(url) => url.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    /// Fit to be shown: without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Database::Sqlite(file) => write!(f, "{}", file.display()),
+            Database::Postgres(url) => f.write_str(&keys::without_password(url)),
+        }
+    }
 }
 
 fn index(said: Option<&str>, data: &std::path::Path, layers: &mut Layers) -> Index {

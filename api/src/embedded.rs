@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use pipeline::accept::chain;
 use pipeline::clock::Clock;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
+use pipeline::spool::{self, Glance};
 use pipeline::store::{SchemaFault, Scope, Store};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
 
 use crate::config::{Database, Index, Settings};
+use crate::server::spooling;
 
 use hold::held;
 pub use hold::{Hold, InUse, hold};
@@ -25,9 +27,9 @@ pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Why the database cannot be worked on by this version.
 #[derive(Debug, thiserror::Error)]
-#[error("the database {path} cannot be worked on: {fault}", path = .path.display())]
+#[error("the database {database} cannot be worked on: {fault}")]
 pub struct WrongSchema {
-    path: PathBuf,
+    database: Database,
     fault: SchemaFault,
 }
 
@@ -37,29 +39,58 @@ pub fn prepare(settings: &Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(data).with_context(|| format!("the data directory {} cannot be made", data.display()))
 }
 
-/// Where the database lies.
+/// The directory whose disk reports are written to by this process.
 pub fn database_directory(settings: &Settings) -> PathBuf {
-    let Database::Sqlite(path) = &settings.database;
-    path.parent().unwrap_or(&settings.data).to_owned()
+    match &settings.database {
+        Database::Sqlite(path) => path.parent().unwrap_or(&settings.data).to_owned(),
+        Database::Postgres(_) => settings.data.clone(),
+    }
 }
 
 /// Opens the database and brings it to this version's schema.
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     prepare(settings)?;
     let store = unmigrated(settings).await?;
-    if let Err(error) = store.migrate().await {
-        let Database::Sqlite(path) = &settings.database;
-        return Err(match error.schema_fault() {
-            Some(fault) => WrongSchema { path: path.clone(), fault }.into(),
-            None => error.into(),
-        });
-    }
+    bring_up(settings, &store).await?;
     Ok(store)
 }
 
+/// As [`open`], for a process that can take reports without a database; whether it is there. One on another machine is
+/// brought to this version's schema later, when it is away now.
+pub async fn open_if_there(settings: &Settings) -> anyhow::Result<(Store, bool)> {
+    prepare(settings)?;
+    let store = unmigrated(settings).await?;
+    if store.shared()
+        && let Err(error) = store.migrations().await
+        && error.transient()
+    {
+        tracing::warn!(error = %chain(&error), "the database {} is away at the start", settings.database);
+        return Ok((store, false));
+    }
+    bring_up(settings, &store).await?;
+    Ok((store, true))
+}
+
+async fn bring_up(settings: &Settings, store: &Store) -> anyhow::Result<()> {
+    let Err(error) = store.migrate().await else { return Ok(()) };
+    Err(match error.schema_fault() {
+        Some(fault) => WrongSchema { database: settings.database.clone(), fault }.into(),
+        None => error.into(),
+    })
+}
+
+/// The database as it is. PostgreSQL is not connected to before it is needed.
 async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = &settings.database;
-    Store::open(path).await.with_context(|| format!("the database {} cannot be opened", path.display()))
+    let opened = match &settings.database {
+        Database::Sqlite(path) => Store::open(path).await,
+        Database::Postgres(url) => Store::postgres(url),
+    };
+    opened.with_context(|| format!("the database {} cannot be opened", settings.database))
+}
+
+/// Whether there is no database yet. Of a server only the asking tells.
+fn unmade(settings: &Settings) -> bool {
+    matches!(&settings.database, Database::Sqlite(path) if !path.exists())
 }
 
 /// Opens the document index. `None`: this server runs without one.
@@ -89,9 +120,8 @@ pub struct Migration {
 
 /// The schema's steps, and which of them are done. Changes nothing.
 pub async fn migrations(settings: &Settings) -> anyhow::Result<Vec<Migration>> {
-    let Database::Sqlite(path) = &settings.database;
-    if !path.exists() {
-        bail!("there is no database at {}; `assay migrate` makes it", path.display());
+    if unmade(settings) {
+        bail!("there is no database at {}; `assay migrate` makes it", settings.database);
     }
     listed(&unmigrated(settings).await?).await
 }
@@ -186,13 +216,19 @@ pub async fn check(settings: &Settings) -> Vec<Part> {
     if data.fault.is_some() || !settings.data.exists() {
         return vec![data];
     }
-    let database = Part::of("database", check_database(settings).await);
+    let mut parts = vec![data, Part::of("database", check_database(settings).await)];
+    if spooling::path(settings).exists() {
+        parts.push(Part::of("spool", check_spool(settings).await));
+    }
     if held(settings) {
         // What a running server holds is in use, and that it is in use shows that it works.
         let running = || Ok("in use by the assay that works on this directory".to_owned());
-        return vec![data, database, Part::of("index", running()), Part::of("listen", running())];
+        parts.extend([Part::of("index", running()), Part::of("listen", running())]);
+    } else {
+        parts.push(Part::of("index", check_index(settings)));
+        parts.push(Part::of("listen", check_listen(settings).await));
     }
-    vec![data, database, Part::of("index", check_index(settings)), Part::of("listen", check_listen(settings).await)]
+    parts
 }
 
 fn check_data(data: &Path) -> anyhow::Result<String> {
@@ -206,8 +242,7 @@ fn check_data(data: &Path) -> anyhow::Result<String> {
 }
 
 async fn check_database(settings: &Settings) -> anyhow::Result<String> {
-    let Database::Sqlite(path) = &settings.database;
-    if !path.exists() {
+    if unmade(settings) {
         return Ok("not made yet; `assay serve` makes it".to_owned());
     }
     let store = unmigrated(settings).await?;
@@ -218,6 +253,12 @@ async fn check_database(settings: &Settings) -> anyhow::Result<String> {
     let freshness = store.freshness(Clock::System.now()).await?;
     let reports = store.totals().await?.total();
     Ok(format!("{reports} reports processed, {} waiting, change {}", freshness.waiting, freshness.head))
+}
+
+async fn check_spool(settings: &Settings) -> anyhow::Result<String> {
+    let Glance { reports, oldest, refusals } = spool::glance(&spooling::path(settings)).await?;
+    let since = oldest.map(|oldest| format!(" since {}", oldest.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    Ok(format!("{reports} reports wait for the database{}, {refusals} refused lately", since.unwrap_or_default()))
 }
 
 fn check_index(settings: &Settings) -> anyhow::Result<String> {

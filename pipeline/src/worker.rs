@@ -31,6 +31,7 @@ impl Worker {
             true => join(&self.process).await?,
             false => requeue(&self.process).await.map(drop)?,
         }
+        self.process.store.make_months(self.process.clock.now()).await?;
         self.process.store.note_worker(&self.name).await?;
         tracker.spawn(show_alive(self.process.clone(), self.name.clone(), stop.clone()));
         if let Some(index) = self.index {
@@ -220,7 +221,10 @@ const FORGET: u32 = 12;
 /// no harm: the group is queued twice.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Queues what has fallen out of the queue, and forgets finished jobs.
+/// Looks in each so many are also those at which the next months are prepared: every hour.
+const PREPARE: u32 = 720;
+
+/// Queues what has fallen out of the queue, forgets finished jobs, and prepares the next months.
 async fn sweep(process: Process, claims: Claims, stop: CancellationToken) {
     for look in 1_u32.. {
         wait(&stop, LOOK).await;
@@ -232,6 +236,11 @@ async fn sweep(process: Process, claims: Claims, stop: CancellationToken) {
             && let Err(error) = forget_finished(&process).await
         {
             tracing::warn!(error = %chain(&error), "finished jobs could not be swept");
+        }
+        if look % PREPARE == 0
+            && let Err(error) = process.store.make_months(process.clock.now()).await
+        {
+            tracing::warn!(error = %chain(&error), "the next months could not be prepared");
         }
     }
 }

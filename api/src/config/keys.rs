@@ -95,7 +95,7 @@ concern! {
         listen: Vec<Listen> = "127.0.0.1:8080", "HOST:PORT, several in a list or with commas between them",
             variable "ASSAY_LISTEN";
         /// Where reports and everything read out of them are stored.
-        database: Option<String> = "", "sqlite://PATH; by default assay.db in the data directory",
+        database: Option<String> = "", "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; by default assay.db in the data directory",
             variable "ASSAY_DATABASE", secret Password;
         /// Where jobs wait for a worker.
         queue: Option<String> = "", "by default in the database's own file",
@@ -320,7 +320,7 @@ fn edits(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
-fn without_password(text: &str) -> String {
+pub(super) fn without_password(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
     match url.password().is_some() && url.set_password(Some("***")).is_ok() {
         true => url.to_string(),

@@ -13,8 +13,8 @@ use pipeline::rebuild::{self, Progress, Shadow};
 use pipeline::store::{Rebuild, Selection, Store};
 use tokio_util::sync::CancellationToken;
 
-use super::{Hold, artefacts, hold, index, open, prepare, unmigrated};
-use crate::config::{Database, Index, Settings};
+use super::{Hold, artefacts, hold, index, open, prepare, unmade, unmigrated};
+use crate::config::{Index, Settings};
 
 /// A rebuild that has been run, to its end or to where it was stopped.
 pub struct Rebuilt {
@@ -154,9 +154,8 @@ pub async fn fsck(
 
 /// A database that is there, of this version's schema.
 async fn existing(settings: &Settings) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = &settings.database;
-    if !path.exists() {
-        bail!("there is no database at {}; `assay serve` makes it", path.display());
+    if unmade(settings) {
+        bail!("there is no database at {}; `assay serve` makes it", settings.database);
     }
     let store = unmigrated(settings).await?;
     let steps = store.migrations().await.context("the migrations cannot be listed")?;

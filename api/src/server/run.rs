@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use pipeline::accept::Acceptor;
+use pipeline::accept::{Acceptor, chain};
 use pipeline::clock::Clock;
 use pipeline::events::Events;
 use pipeline::identify::Identify;
@@ -27,68 +27,13 @@ use super::cache::Answers;
 use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
-use super::{App, Gauges, Rules, demo, releases_poll, routes, spooling};
-use crate::config::{Listen, Settings};
-use crate::embedded;
-use crate::upstream::Upstream;
-
-/// Which parts a process runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Doors, readers, pages and workers.
-    Everything,
-    /// Doors, readers and pages.
-    Api,
-    /// Workers alone.
-    Worker,
-}
-
-/// Longest time for what was cut off to end, and again for the database to be closed.
-const CLOSE: Duration = Duration::from_secs(1);
-
-/// Runs until SIGTERM or Ctrl-C.
-pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
-    let cut = CancellationToken::new();
-    let tracker = TaskTracker::new();
-    embedded::prepare(&settings)?;
-    // An api and a worker may share a directory; one who does everything has it alone.
-    let _hold = match role {
-        Role::Everything => Some(embedded::hold(&settings, "serve")?),
-        Role::Worker => Some(embedded::hold(&settings, "worker")?),
-        Role::Api => None,
-    };
-    let store = embedded::open(&settings).await?;
-    let process = Process {
-        events: Events::new(store.head().await.context("the database cannot be read")?),
-        store: store.clone(),
-        clock: Clock::System,
-        measures: Measures::new(),
-    };
-    let gate = Gate::new(settings.workers);
-    // tantivy has one writer, so the index belongs to whoever holds the directory.
-    let index = if role == Role::Api { None } else { index(&settings) };
-    if role != Role::Api {
-        let worker = Worker {
-            process: process.clone(),
-            index: index.clone(),
-            gate: gate.clone(),
-            name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
-        };
-        worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
+    // Artefacts are files: where the nodes share no disk, each publishes those it serves.
+    let publisher = if store.shared() { role != Role::Worker } else { role != Role::Api };
+    if publisher {
         tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
-        if let Some(url) = &settings.uploads.upstream {
-            let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
-            tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
-        }
     }
-    let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
-    let spool = spooling.as_ref().map(|spooling| spooling.spool.clone());
     if role != Role::Worker {
-        if let Some(spool) = &spool {
-            spool.answered();
-        }
-        let intake = intake(&settings, &process, spool.clone(), &stop, &tracker);
+        let intake = intake(&settings, &process, spool.clone(), there, &stop, &tracker);
         let app = Arc::new(app(&settings, process, intake, index, gate, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
@@ -117,6 +62,18 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     Ok(())
 }
 
+/// Starts a worker once the database, which was away at the start, answers.
+async fn start_later(worker: Worker, spool: Spool, stop: CancellationToken, tracker: TaskTracker) {
+    tokio::select! {
+        () = spool.database() => {}
+        () = stop.cancelled() => return,
+    }
+    if let Err(error) = worker.start(stop.clone(), &tracker).await {
+        tracing::error!(error = %chain(&error), "the worker could not start; this process ends");
+        stop.cancel();
+    }
+}
+
 /// The document index; without it, reports are accepted and counted all the same.
 fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     embedded::index(settings).unwrap_or_else(|error| {
@@ -130,13 +87,14 @@ fn intake(
     settings: &Settings,
     process: &Process,
     spool: Option<Spool>,
+    there: bool,
     stop: &CancellationToken,
     tracker: &TaskTracker,
 ) -> Intake {
     let Process { store, clock, events, measures } = process.clone();
     let identify = Identify::new(store.clone(), clock.clone());
     let acceptor = Acceptor::start(store, clock, events, measures, settings.intake.group_limit);
-    spooling::begin(spool, process, identify, acceptor, stop, tracker)
+    spooling::begin(spool, there, process, identify, acceptor, stop, tracker)
 }
 
 fn app(

@@ -4,7 +4,7 @@
 //! report only from its tester. It writes in the same way, though: a batch is one transaction with one group, and
 //! [`crate::process`] reads it. A server may run meanwhile; then its workers process what is imported.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use schemas::ids::{Digest, ReportId};
@@ -15,7 +15,7 @@ use crate::accept::chain;
 use crate::bodies;
 use crate::process::Process;
 use crate::queue::ProcessGroup;
-use crate::store::{Door, GroupNumber, NewReport, StoreError, TesterNumber, Tx};
+use crate::store::{Door, GroupNumber, Month, NewReport, StoreError, TesterNumber, Tx};
 
 pub mod facts;
 pub mod reports;
@@ -197,6 +197,10 @@ async fn write(
     now: DateTime<Utc>,
 ) -> Result<(Tally, Option<GroupNumber>), StoreError> {
     let mut tally = Tally::default();
+    let months: BTreeSet<Month> = batch.iter().map(|one| Month::of(one.report.received_at)).collect();
+    for month in months {
+        tx.make_month(month).await?;
+    }
     let group = tx.open_group(batch.len(), now).await?;
     let batch = with_testers(tx, one_of_each(batch, &mut tally), now).await?;
     let numbered: Vec<(i64, &NewReport)> = batch.iter().filter_map(|one| Some((one.number?, &one.report))).collect();

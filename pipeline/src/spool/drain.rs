@@ -91,15 +91,13 @@ impl Drain {
 
     /// Brings a database that was away at the start to this version's schema.
     async fn migrate(&self) -> bool {
+        if self.store.migrations().await.is_err_and(|error| error.transient()) {
+            return false;
+        }
         let migrated = self.store.migrate().await;
-        match &migrated {
-            Err(error) if error.transient() => {}
-            Err(error) => {
-                let fault = error.schema_fault().map(|fault| fault.to_string());
-                let fault = fault.unwrap_or_else(|| chain(error));
-                tracing::error!(fault, "the database cannot be worked on; reports go on into the spool");
-            }
-            Ok(()) => {}
+        if let Err(error) = &migrated {
+            let fault = error.schema_fault().map_or_else(|| chain(error), |fault| fault.to_string());
+            tracing::error!(fault, "the database cannot be worked on; reports go on into the spool");
         }
         migrated.is_ok()
     }

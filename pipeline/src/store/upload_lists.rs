@@ -50,7 +50,7 @@ impl Store {
     }
 }
 
-fn upload(row: Row<'_>) -> std::result::Result<(i64, UploadView), sqlx::Error> {
+fn upload(row: Row<'_>) -> sql::Result<(i64, UploadView)> {
     let view = UploadView {
         distribution: row.get("distribution")?,
         version: row.get("version")?,

@@ -1,4 +1,6 @@
-//! A pipeline to test: a real SQLite file, a clock that stands still, steps taken one by one.
+//! A pipeline to test: a real database, a clock that stands still, steps taken one by one.
+//!
+//! The database is an SQLite file, or a PostgreSQL database of the test's own where `TEST_PROFILE` says `postgres`.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -14,6 +16,7 @@ use pipeline::submission::Submission;
 use schemas::ids::ReportId;
 use schemas::report::Reporter;
 use schemas::views::ReceiptView;
+use services::Database;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
@@ -26,6 +29,7 @@ pub struct Stack {
     pub identify: Identify,
     // Removed with the last value of the test.
     pub directory: TempDir,
+    _database: Option<Database>,
 }
 
 impl Stack {
@@ -40,7 +44,12 @@ impl Stack {
 
     /// Reports that arrive together are committed in groups of at most `group_limit`.
     pub async fn with_groups(directory: TempDir, group_limit: usize) -> Stack {
-        let store = Store::open(&directory.path().join("assay.db")).await.unwrap();
+        let database = (std::env::var("TEST_PROFILE").as_deref() == Ok("postgres"))
+            .then(|| services::fresh_database(&services::postgres().expect("PostgreSQL is asked for")));
+        let store = match &database {
+            None => Store::open(&directory.path().join("assay.db")).await.unwrap(),
+            Some(database) => Store::postgres(database.url()).unwrap(),
+        };
         store.migrate().await.unwrap();
         let clock = Clock::fixed("2026-11-21T08:00:00Z".parse::<DateTime<Utc>>().unwrap());
         let events = Events::new(store.head().await.unwrap());
@@ -52,6 +61,7 @@ impl Stack {
             identify: Identify::new(store.clone(), clock.clone()),
             process: Process { store, clock, events, measures },
             directory,
+            _database: database,
         }
     }
 

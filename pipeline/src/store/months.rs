@@ -1,0 +1,94 @@
+//! Partitions by month of receipt, where the database has them: the bytes of reports on PostgreSQL.
+//!
+//! A month's partition is made before its first report comes. What belongs to a month without one lies in the partition
+//! for all others, where it is found as well, only not so cheaply.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+
+use super::sql::{Transaction, query};
+use super::{Result, Store, Tx};
+
+/// Tables cut by month.
+const MONTHLY: [&str; 2] = ["bodies", "superseded_bodies"];
+
+/// Months for which partitions are made ahead of time, this one included.
+const AHEAD: u32 = 3;
+
+/// A month of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month(NaiveDate);
+
+impl Month {
+    pub fn of(time: DateTime<Utc>) -> Self {
+        Month(time.date_naive().with_day(1).expect("each month has a first day"))
+    }
+
+    /// The month so many later.
+    pub fn after(self, months: u32) -> Self {
+        Month(self.0 + Months::new(months))
+    }
+}
+
+impl Store {
+    /// Makes the partitions of this month and the next. Does nothing where they are there, or the database has none.
+    pub async fn make_months(&self, now: DateTime<Utc>) -> Result<()> {
+        if !self.shared() {
+            return Ok(());
+        }
+        let missing: Vec<Month> = self.missing_months((0..AHEAD).map(|month| Month::of(now).after(month))).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for month in missing {
+            tx.make_month(month).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn missing_months(&self, months: impl Iterator<Item = Month>) -> Result<Vec<Month>> {
+        let there: Vec<String> = query(
+            "SELECT CAST(child.relname AS TEXT) FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid \
+             JOIN pg_class AS parent ON parent.oid = inhparent WHERE parent.relname = 'bodies'",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(months.filter(|month| !there.contains(&partition("bodies", *month))).collect())
+    }
+}
+
+impl Tx {
+    /// Makes a month's partitions where they are missing. Reports of that month that came before it stay where they
+    /// are, and with them all others of it.
+    pub async fn make_month(&mut self, month: Month) -> Result<()> {
+        if !matches!(self.inner, Transaction::Postgres(_)) {
+            return Ok(());
+        }
+        for table in MONTHLY {
+            let (begin, end) = (month.0, month.after(1).0);
+            let early = format!(
+                "SELECT EXISTS (SELECT 1 FROM {table}_other WHERE received_at >= '{begin} 00:00:00+00' \
+                 AND received_at < '{end} 00:00:00+00')"
+            );
+            let early: bool = query(early).fetch_one(self.connection()).await?;
+            if !early {
+                let name = partition(table, month);
+                let sql = format!(
+                    "CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} \
+                     FOR VALUES FROM ('{begin} 00:00:00+00') TO ('{end} 00:00:00+00')"
+                );
+                query(sql).execute(self.connection()).await?;
+                // Bytes are compressed already.
+                query(format!("ALTER TABLE {name} ALTER COLUMN body SET STORAGE EXTERNAL"))
+                    .execute(self.connection())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Name of a table's partition for a month: `bodies_2026_11`.
+fn partition(table: &str, month: Month) -> String {
+    format!("{table}_{:04}_{:02}", month.0.year(), month.0.month())
+}
