@@ -29,6 +29,7 @@ mod schemathesis;
 mod scriptalicious;
 mod server;
 mod slow_connections;
+mod spool;
 mod start_and_stop;
 mod submissions;
 mod tokens;
