@@ -27,6 +27,68 @@ use super::cache::Answers;
 use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
+use super::{App, Gauges, Rules, demo, releases_poll, routes, spooling};
+use crate::config::{Database, Index, Listen, Settings};
+use crate::embedded;
+use crate::upstream::Upstream;
+
+/// Which parts a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Doors, readers, pages and workers.
+    Everything,
+    /// Doors, readers and pages.
+    Api,
+    /// Workers alone.
+    Worker,
+}
+
+/// Longest time for what was cut off to end, and again for the database to be closed.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or Ctrl-C.
+pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    let cut = CancellationToken::new();
+    let tracker = TaskTracker::new();
+    embedded::prepare(&settings)?;
+    // An api and a worker may share a directory; one who does everything has it alone. Where it holds neither database
+    // nor index, it is nobody's.
+    let own = matches!(settings.database, Database::Sqlite(_)) || matches!(settings.index, Index::Directory(_));
+    let _hold = match role {
+        Role::Everything if own => Some(embedded::hold(&settings, "serve")?),
+        Role::Worker if own => Some(embedded::hold(&settings, "worker")?),
+        _ => None,
+    };
+    // Without a database, a node that takes reports can do so, and a worker can do nothing.
+    let (store, there) = match role {
+        Role::Worker => (embedded::open(&settings).await?, true),
+        Role::Everything | Role::Api => embedded::open_if_there(&settings).await?,
+    };
+    let head = if there { store.head().await.context("the database cannot be read")? } else { 0 };
+    let process =
+        Process { events: Events::new(head), store: store.clone(), clock: Clock::System, measures: Measures::new() };
+    let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
+    let spool = spooling.as_ref().map(|spooling| spooling.spool.clone());
+    let gate = Gate::new(settings.workers);
+    // tantivy has one writer, so the index belongs to whoever holds the directory.
+    let index = if role == Role::Api { None } else { index(&settings) };
+    if role != Role::Api {
+        let worker = Worker {
+            process: process.clone(),
+            index: index.clone(),
+            gate: gate.clone(),
+            name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
+        };
+        match spool.clone().filter(|_| !there) {
+            None => worker.start(stop.clone(), &tracker).await.context("the worker could not start")?,
+            Some(spool) => drop(tokio::spawn(start_later(worker, spool, stop.clone(), tracker.clone()))),
+        }
+        if let Some(url) = &settings.uploads.upstream {
+            let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
+            tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
+        }
+    }
     // Artefacts are files: where the nodes share no disk, each publishes those it serves.
     let publisher = if store.shared() { role != Role::Worker } else { role != Role::Api };
     if publisher {
