@@ -4,23 +4,25 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Each server has a directory here: its port, its process, its log and, mostly, what it stores.
 directory=${TEST_SERVICES_DIR:-${CARGO_TARGET_DIR:-$here/../target}/services}
-mkdir -p "$directory"
-directory=$(cd "$directory" && pwd)
+mkdir -p "$directory" && directory=$(cd "$directory" && pwd) || exit 1
 
 # What was downloaded or built once serves all directories.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/assay-services
-mkdir -p "$cache"
+mkdir -p "$cache" || exit 1
 
 say() {
     echo "services: $*" >&2
 }
 
 # Numbers of processes are used again, so a process is known by its number and the moment it began. Prints nothing for
-# one that has ended.
+# one that has ended, whether or not its parent has taken note.
 moment_of() {
-    local state rest
+    local state rest threads
     read -r state rest < <(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || return 1
-    [ "$state" != Z ] && cut -d' ' -f19 <<<"$rest"
+    threads=("/proc/$1/task/"*)
+    # Its first thread may end before the others, which hold its port until they end too.
+    [ "$state" != Z ] || [ "${#threads[@]}" -gt 1 ] || return 1
+    cut -d' ' -f19 <<<"$rest"
 }
 
 note_process() {

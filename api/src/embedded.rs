@@ -109,6 +109,12 @@ pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex
     Ok(Some(Arc::new(index)))
 }
 
+/// A document index that could not be opened, and is as soon as it can be.
+pub fn unopened_index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
+    let Index::Directory(directory) = &settings.index else { return None };
+    Some(Arc::new(Tantivy::unopened(directory)))
+}
+
 /// A schema step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Migration {

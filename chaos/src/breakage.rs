@@ -1,6 +1,7 @@
-//! Breaks a document index while nobody has it open, in one of the ways disks and people do.
+//! Breaks a document index, in one of the ways disks and people do.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,28 +9,40 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
+/// Whether a process has the index open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Its files are not cut: what was cut off is still mapped into the process's memory, and the system ends a process
+    /// that reads it.
+    Open,
+    Closed,
+}
+
 /// Damages the index in a directory, and says how. `None`: there is nothing to damage yet.
-pub fn break_index(directory: &Path, random: &mut StdRng) -> anyhow::Result<Option<String>> {
+pub fn break_index(directory: &Path, used: Use, random: &mut StdRng) -> anyhow::Result<Option<String>> {
     let Ok(entries) = fs::read_dir(directory) else { return Ok(None) };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     // The order in which a directory lists its files is not the seed's.
     files.sort();
     let segments: Vec<&PathBuf> = files.iter().filter(|path| named_by_digits(path)).collect();
-    let done = match random.random_range(0..5) {
+    let ways = if used == Use::Open { 3 } else { 5 };
+    let done = match random.random_range(0..ways) {
         0 => {
-            fs::remove_dir_all(directory).context("the index could not be removed")?;
+            remove(directory)?;
             "removed the index".to_owned()
         }
         1 => {
             let garbage: Vec<u8> = (0..random.random_range(0..200)).map(|_| random.random()).collect();
-            fs::write(directory.join("meta.json"), garbage).context("the list of segments could not be overwritten")?;
+            let written = fs::write(directory.join("meta.json"), garbage).or_else(gone);
+            written.context("the list of segments could not be overwritten")?;
             "overwrote meta.json".to_owned()
         }
         way => {
             let Some(file) = segments.choose(random) else { return Ok(None) };
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if way == 2 {
-                fs::remove_file(file).context("a segment's file could not be removed")?;
+                // Merging may have taken it away by now.
+                fs::remove_file(file).or_else(gone).context("a segment's file could not be removed")?;
                 format!("removed {name}")
             } else {
                 let length = fs::metadata(file).context("a segment's file has no length")?.len();
@@ -41,6 +54,22 @@ pub fn break_index(directory: &Path, random: &mut StdRng) -> anyhow::Result<Opti
         }
     };
     Ok(Some(done))
+}
+
+/// Removes the directory. A process that has it open may be writing into it.
+fn remove(directory: &Path) -> anyhow::Result<()> {
+    let mut removed = fs::remove_dir_all(directory);
+    for _ in 0..20 {
+        match &removed {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => removed = fs::remove_dir_all(directory),
+            _ => break,
+        }
+    }
+    removed.or_else(gone).context("the index could not be removed")
+}
+
+fn gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Whether a file is a segment's: those are named by 32 hexadecimal digits.

@@ -51,7 +51,7 @@ pub struct Watch {
     pub answers: Mutex<Check>,
     /// Processes end when they are told to, and not by themselves.
     pub processes: Mutex<Check>,
-    /// A full disk is forgotten as soon as there is room.
+    /// A full disk is forgotten as soon as there is room, and a damaged index made anew.
     pub recoveries: Mutex<Check>,
 }
 
@@ -62,7 +62,7 @@ impl Default for Watch {
             processes: Mutex::new(Check::new("processes", "no process ends by itself or panics")),
             recoveries: Mutex::new(Check::new(
                 "recoveries",
-                "once a full disk has room, all goes on without a restart",
+                "once a full disk has room, or an index was damaged, all goes on without a restart",
             )),
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::breakage::break_index;
+use crate::breakage::{Use, break_index};
 use crate::disk::Disk;
 use crate::load::Load;
 use crate::stage::Stage;
@@ -153,17 +153,23 @@ impl Faults {
         self.load.revive(self.tally.disk_fills.get()).await
     }
 
-    /// Breaks the index while the process that holds it is dead.
+    /// Breaks the index, now under the process that holds it, now while that is dead.
     async fn break_index(&mut self) -> anyhow::Result<()> {
-        if let Some(place) = self.stage.indexing() {
+        let used = if self.random.random_bool(0.5) { Use::Open } else { Use::Closed };
+        if let Some(place) = self.stage.indexing().filter(|_| used == Use::Closed) {
             self.stage.kill(place).await?;
             self.tally.kills.add();
         }
         let directory = self.stage.recipe.data.join("index");
-        if break_index(&directory, &mut self.random)?.is_some() {
+        if break_index(&directory, used, &mut self.random)?.is_some() {
             self.tally.index_breaks.add();
         }
-        self.stage.fill().await
+        self.stage.fill().await?;
+        // Where the index is a worker's, there is no door to ask for it.
+        if used == Use::Open && self.stage.searches() {
+            self.load.search_again().await;
+        }
+        Ok(())
     }
 
     async fn sleep(&mut self, milliseconds: std::ops::Range<u64>) {

@@ -16,6 +16,8 @@ pub type Counts = [i64; 4];
 pub struct Told {
     pub distribution: String,
     pub version: String,
+    /// Whose the release is, where the report says so.
+    pub author: Option<String>,
     pub grade: String,
     pub perl: String,
     pub os: String,
@@ -33,6 +35,7 @@ impl Told {
         Ok(Told {
             distribution: text("/distribution/name")?,
             version: text("/distribution/version")?,
+            author: author(&report),
             grade: text("/result/grade")?,
             perl: text("/environment/language/version")?.trim_start_matches('v').to_owned(),
             // Every system the generator knows is named alike but for its case (contract §3.5).
@@ -47,6 +50,7 @@ impl Told {
         Told {
             distribution: text("distribution"),
             version: text("version"),
+            author: row["author"].as_str().map(str::to_owned),
             grade: text("grade"),
             perl: text("language_version"),
             os: text("os"),
@@ -67,6 +71,12 @@ impl Told {
         let candidate = self.perl.split("RC").skip(1).any(|after| after.starts_with(|c: char| c.is_ascii_digit()));
         (development, candidate || self.perl.contains("patch"))
     }
+}
+
+/// The directory of the archive that the report names.
+fn author(report: &Value) -> Option<String> {
+    let path = report.pointer("/distribution/path")?.as_str()?;
+    Some(path.split_once('/')?.0.to_owned())
 }
 
 /// A release's names.
@@ -114,7 +124,7 @@ mod tests {
 
     fn told(perl: &str) -> Told {
         let body = serde_json::json!({
-            "distribution": {"name": "Foo-Bar", "version": "1.0"},
+            "distribution": {"name": "Foo-Bar", "version": "1.0", "path": "ANN/Foo-Bar-1.0.tar.gz"},
             "result": {"grade": "fail"},
             "environment": {
                 "language": {"version": perl, "archname": "x86_64-linux"},
@@ -128,6 +138,7 @@ mod tests {
     fn a_body_is_read_as_the_contract_says() {
         let told = told("v5.24.0");
         assert_eq!((told.perl.as_str(), told.os.as_str()), ("5.24.0", "mswin32"));
+        assert_eq!(told.author.as_deref(), Some("ANN"));
         assert!(Told::read(b"{}").is_err());
     }
 

@@ -38,13 +38,27 @@ impl Reports {
     /// Report `index`: form 0 is the first, each other says something else.
     pub fn body(&self, index: u64, form: u64) -> anyhow::Result<Body> {
         let mut bytes = self.generator.report(index);
-        if form > 0 {
+        let author = self.author(index, form);
+        if form > 0 || author != Author::OfRelease {
             let mut report: Value = serde_json::from_slice(&bytes).context("a generated report is not JSON")?;
-            self.correct(&mut report, index, form)?;
+            if form > 0 {
+                self.correct(&mut report, index, form)?;
+            }
+            name_author(&mut report, author)?;
             bytes = serde_json::to_vec(&report).context("a corrected report cannot be written")?;
         }
         let told = Told::read(&bytes).with_context(|| format!("report {index} in form {form} cannot be read"))?;
         Ok(Body { digest: digest(&bytes), bytes, told })
+    }
+
+    /// Testers do not agree whose a release is: what they tested came from a mirror, or from a disk of their own.
+    fn author(&self, index: u64, form: u64) -> Author {
+        let mut random = StdRng::seed_from_u64(self.seed ^ 0xa07 ^ index.rotate_left(24) ^ form.rotate_left(44));
+        match random.random_range(0..10) {
+            0..7 => Author::OfRelease,
+            7 => Author::Nobody,
+            _ => Author::Other(pick(&mut random, &["LOCAL", "MIRROR"])),
+        }
     }
 
     /// Changes the grade nearly always, and now and then what the report is about or where it was made.
@@ -70,6 +84,28 @@ impl Reports {
         }
         Ok(())
     }
+}
+
+/// Whose a report says its release is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Author {
+    /// Who the generator knows.
+    OfRelease,
+    Other(&'static str),
+    Nobody,
+}
+
+fn name_author(report: &mut Value, author: Author) -> anyhow::Result<()> {
+    let distribution = report["distribution"].as_object_mut().context("a report is about no distribution")?;
+    let path = distribution.remove("path").context("a generated report names no archive")?;
+    let archive = path.as_str().and_then(|path| path.split_once('/')).context("a path names no author")?.1;
+    let path = match author {
+        Author::OfRelease => path,
+        Author::Other(name) => format!("{name}/{archive}").into(),
+        Author::Nobody => return Ok(()),
+    };
+    distribution.insert("path".to_owned(), path);
+    Ok(())
 }
 
 /// SHA-256 in hexadecimal.
@@ -110,6 +146,9 @@ mod tests {
         assert!(changed(|told| &told.version) > 30);
         assert!(changed(|told| &told.perl) > 30);
         assert!(changed(|told| &told.os) > 10);
+        let authors = pairs.iter().filter(|(a, b)| a.author != b.author).count();
+        assert!(authors > 30, "{authors}");
+        assert!(pairs.iter().any(|(a, _)| a.author.is_none()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Shows that assay goes on by itself: a new report is taken by each door, and processed, within a bounded time.
+//! Shows that assay goes on by itself within a bounded time: a new report is taken by each door, and processed; searches
+//! are answered again.
 
 use std::time::{Duration, Instant};
 
@@ -46,5 +47,18 @@ impl Load {
         self.courier.watch.recovery(processed, || format!("{} was {state} after {PATIENCE:?}", account.id));
         self.finish(account);
         Ok(())
+    }
+
+    /// Waits until searches are answered, after the index was damaged under the process that holds it.
+    pub async fn search_again(&self) {
+        let end = Instant::now() + PATIENCE;
+        let mut last = None;
+        while last != Some(200) && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let found = self.courier.client.get("/v4/search?q=tests&limit=1", "application/json").await;
+            last = found.ok().map(|(status, _)| status);
+        }
+        let told = || format!("{PATIENCE:?} after its index was damaged, a search was answered {last:?}");
+        self.courier.watch.recovery(last == Some(200), told);
     }
 }

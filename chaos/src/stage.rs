@@ -66,6 +66,11 @@ impl Stage {
         self.processes.iter().position(|process| process.part != Part::Api)
     }
 
+    /// Whether a process that holds the document index has a door.
+    pub fn searches(&self) -> bool {
+        self.processes.iter().any(|process| process.part == Part::Serve)
+    }
+
     /// Kills the process at a place.
     pub async fn kill(&mut self, place: usize) -> anyhow::Result<()> {
         self.bury();

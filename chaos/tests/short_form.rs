@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Checks that a run makes, each of at least one thing.
-const CHECKS: [&str; 19] = [
+const CHECKS: [&str; 20] = [
     "settled",
     "kept",
     "revised",
@@ -15,6 +15,7 @@ const CHECKS: [&str; 19] = [
     "counts",
     "matrix",
     "partitions",
+    "authors",
     "testers",
     "index",
     "feed",

@@ -43,3 +43,30 @@ CREATE TABLE superseded_bodies_other PARTITION OF superseded_bodies DEFAULT;
 -- Bytes are compressed already.
 ALTER TABLE bodies ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE superseded_bodies ALTER COLUMN body SET STORAGE EXTERNAL;
+
+-- Names are compared and sorted by their bytes, whatever the database's collation is, as on SQLite.
+ALTER TABLE releases
+    ALTER COLUMN language TYPE TEXT COLLATE "C",
+    ALTER COLUMN distribution TYPE TEXT COLLATE "C",
+    ALTER COLUMN version TYPE TEXT COLLATE "C",
+    ALTER COLUMN author TYPE TEXT COLLATE "C";
+ALTER TABLE uploads
+    ALTER COLUMN language TYPE TEXT COLLATE "C",
+    ALTER COLUMN distribution TYPE TEXT COLLATE "C",
+    ALTER COLUMN version TYPE TEXT COLLATE "C",
+    ALTER COLUMN author TYPE TEXT COLLATE "C";
+ALTER TABLE testers
+    ALTER COLUMN id TYPE TEXT COLLATE "C",
+    ALTER COLUMN identity TYPE TEXT COLLATE "C",
+    ALTER COLUMN name TYPE TEXT COLLATE "C";
+ALTER TABLE tokens
+    ALTER COLUMN id TYPE TEXT COLLATE "C";
+ALTER TABLE matrix_cells
+    ALTER COLUMN language_version TYPE TEXT COLLATE "C",
+    ALTER COLUMN os TYPE TEXT COLLATE "C",
+    ALTER COLUMN architecture TYPE TEXT COLLATE "C";
+ALTER TABLE extracts
+    ALTER COLUMN grade TYPE TEXT COLLATE "C",
+    ALTER COLUMN language_version TYPE TEXT COLLATE "C",
+    ALTER COLUMN os TYPE TEXT COLLATE "C",
+    ALTER COLUMN architecture TYPE TEXT COLLATE "C";

@@ -11,7 +11,7 @@ use schemas::views::ResultView;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::chain;
-use crate::index::{Document, DocumentIndex, IndexError};
+use crate::index::{Document, DocumentIndex, IndexError, Mended};
 use crate::process::Process;
 use crate::store::{ResultChange, StoreError, Stored};
 use crate::submission;
@@ -68,8 +68,13 @@ impl CatchUp {
         }
     }
 
-    /// Indexes the next batch and tells how many rows were in it.
+    /// Indexes the next batch and tells how many rows were in it. An index that turned out to be damaged, here or at a
+    /// search, is begun anew first.
     pub async fn step(&self) -> Result<usize, CatchUpError> {
+        let index = Arc::clone(&self.index);
+        if blocking(move || index.mend()).await? == Mended::Anew {
+            self.process.measures.index_begun_anew.inc();
+        }
         let index = Arc::clone(&self.index);
         let mark = blocking(move || index.mark()).await?;
         let (mut rows, head) = self.process.store.result_changes(mark, BATCH).await?;

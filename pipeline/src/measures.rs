@@ -24,6 +24,7 @@ pub struct Measures {
     /// Seconds from the acceptance of a report to its counts.
     pub visible_seconds: Histogram,
     pub indexed: IntGauge,
+    pub index_begun_anew: IntCounter,
 }
 
 impl Measures {
@@ -55,6 +56,11 @@ impl Measures {
                 &registry,
                 "assay_visible_seconds",
                 "Time from the acceptance of a group's oldest report to its counts.",
+            ),
+            index_begun_anew: counter(
+                &registry,
+                "assay_index_begun_anew_total",
+                "Times the document index was found damaged while in use, and begun anew.",
             ),
             indexed: gauge(&registry, "assay_index_mark", "Change number up to which the document index is complete."),
             registry,

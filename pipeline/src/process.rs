@@ -3,7 +3,7 @@
 //! Safe to repeat: a report already counted moves nothing, a corrected one moves the counts by the difference. One
 //! bad report stands alone with its reason; the others of its group go through.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
@@ -15,6 +15,7 @@ use schemas::views::jobs::FailureClass;
 use schemas::views::{ResultView, State};
 
 mod failure;
+mod telling;
 
 use crate::accept::chain;
 use crate::bodies;
@@ -29,6 +30,7 @@ use crate::store::{
 use crate::submission;
 
 pub use failure::{Failure, ProcessError, pause};
+pub(crate) use telling::{retell, telling};
 
 /// What processing needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -351,13 +353,9 @@ pub(crate) async fn replace(
     }
     let old: HashMap<i64, OldExtract> =
         tx.old_extracts(&numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
-    let keys: Vec<ReleaseKey> = readings
-        .iter()
-        .filter_map(|reading| Some(release_key(reading.row.as_ref().ok()?)))
-        .collect::<HashSet<_>>()
-        .into_iter()
-        .collect();
-    let releases = tx.put_releases(&one_of_each(keys), now).await?;
+    let keys: BTreeSet<ReleaseKey> =
+        readings.iter().filter_map(|reading| Some(release_key(reading.row.as_ref().ok()?))).collect();
+    let releases = tx.put_releases(&keys.into_iter().collect::<Vec<_>>(), now).await?;
     tx.adopt_uploads(&releases.values().copied().collect::<Vec<_>>()).await?;
 
     let mut rows = Vec::with_capacity(readings.len());
@@ -377,9 +375,7 @@ pub(crate) async fn replace(
             },
         };
         match old.get(&number) {
-            Some(old) if old.removed == new.removed && old.counted == new.counted && old.document == new.document => {
-                same.push(number);
-            }
+            Some(old) if same_row(old, &new) => same.push(number),
             _ => {
                 testers.insert(stored.tester_id);
                 rows.push(new);
@@ -430,9 +426,11 @@ async fn put_rows(
     let first = tx.take_changes(rows.len() + difference.releases.len()).await?;
     tx.put_extracts(&rows, first, now).await?;
     let after_rows = first + rows.len() as i64;
+    let losing = retell(tx, old, &rows, &difference.releases).await?;
     // Releases that lost a report are among them.
     let marked = tx.mark_releases(&difference.releases, after_rows, now).await?;
-    let authors: HashSet<String> = marked.iter().filter_map(|release| release.author.clone()).collect();
+    let authors = marked.iter().filter_map(|release| release.author.clone()).chain(losing);
+    let authors: HashSet<String> = authors.collect();
     Ok(Some(Processed {
         head: after_rows + difference.releases.len() as i64 - 1,
         releases: marked.into_iter().map(|one| (one.language, one.distribution, one.version)).collect(),
@@ -441,14 +439,11 @@ async fn put_rows(
     }))
 }
 
-/// Several reports may name a release with and without its archive; the one that says most is kept.
-fn one_of_each(mut keys: Vec<ReleaseKey>) -> Vec<ReleaseKey> {
-    keys.sort_by(|a, b| {
-        let name = |key: &ReleaseKey| (key.language, key.distribution.clone(), key.version.clone());
-        name(a).cmp(&name(b)).then_with(|| (&b.author, &b.archive).cmp(&(&a.author, &a.archive)))
-    });
-    keys.dedup_by(|a, b| a.language == b.language && a.distribution == b.distribution && a.version == b.version);
-    keys
+fn same_row(old: &OldExtract, new: &NewExtract) -> bool {
+    old.removed == new.removed
+        && old.counted == new.counted
+        && old.telling == new.telling
+        && old.document == new.document
 }
 
 fn release_key(extract: &Extract) -> ReleaseKey {
@@ -456,8 +451,6 @@ fn release_key(extract: &Extract) -> ReleaseKey {
         language: extract.language,
         distribution: extract.distribution.clone(),
         version: extract.version.clone(),
-        author: extract.author.clone(),
-        archive: extract.archive.clone(),
         developer: extract.developer_release,
     }
 }
@@ -474,8 +467,10 @@ fn new_extract(stored: &Stored, extract: Extract, release: crate::store::Release
         os: extract.os.clone(),
         architecture: extract.architecture.clone(),
     };
+    let telling = telling(&extract);
     let document = serde_json::to_string(&result_view(stored, extract)).expect("a view is made of texts and numbers");
-    NewExtract { counted, extractor: EXTRACTOR, received_at: stored.report.received_at, document, removed: false }
+    let received_at = stored.report.received_at;
+    NewExtract { counted, extractor: EXTRACTOR, received_at, telling, document, removed: false }
 }
 
 pub(crate) fn result_view(stored: &Stored, mut extract: Extract) -> ResultView {
@@ -510,6 +505,7 @@ fn tombstone(report: &StoredReport, old: &OldExtract) -> NewExtract {
         counted: old.counted.clone(),
         extractor: EXTRACTOR,
         received_at: report.received_at,
+        telling: None,
         document: format!(r#"{{"id":"{}"}}"#, report.id),
         removed: true,
     }

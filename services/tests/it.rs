@@ -87,6 +87,22 @@ fn a_node_of_three_that_was_killed_joins_the_others_again() {
     }
 }
 
+#[test]
+fn a_server_that_cannot_be_had_is_told_loudly_and_is_a_failure_in_ci() {
+    // This program again, where no directory can be made for servers.
+    let run = |ci: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "a_fresh_database_is_empty_and_goes_with_its_value", "--nocapture"]);
+        command.env("TEST_SERVICES_DIR", "/proc/none").env_remove("TEST_POSTGRES_URL").env_remove("CI");
+        let output = command.envs(ci.map(|value| ("CI", value))).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (passed, told) = run(None);
+    assert!(passed && told.contains("NOT RUN, as postgres cannot be had"), "{told}");
+    let (passed, told) = run(Some("true"));
+    assert!(!passed && told.contains("CI must have postgres"), "{told}");
+}
+
 fn select(url: &str, sql: &str) -> String {
     let output = Command::new("psql").args(["--no-psqlrc", "-At", "-d", url, "-c", sql]).output().unwrap();
     assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));

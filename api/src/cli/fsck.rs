@@ -24,13 +24,14 @@ Checks, in this order:
   summaries, matrix, testers
              counts equal a recount of the rows
   sums       the matrix of each release adds up to its summaries
+  authors    each release is whose its upload says, or the first of its reports
   changes    change numbers are given once, and none is above the counter
   jobs       what waits has a job, and jobs have something that waits
   index      the document index holds the rows and nothing else
 
 It changes nothing, and works beside a running server. With --repair, what is
-derived is made anew: rows, counts, change numbers, jobs and the index, the last
-only while no server runs. What cannot be derived, such as a damaged body, is
+derived is made anew: rows, counts, authors, change numbers, jobs and the index,
+the last only while no server runs. What cannot be derived, such as a damaged body, is
 named with its report.
 
 Exit codes: 0 no fault is left, 1 faults are left, 2 something could not be

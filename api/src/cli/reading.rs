@@ -97,7 +97,13 @@ pub struct Matrix {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "--ready asks as a proxy's health check does, and needs no database on the way: it suits the
+health check of a container. It ends with exit code 5 when the server should be
+given no requests now, and says why.")]
 pub struct Status {
+    /// Only ask whether the server can do its work now, and show its parts
+    #[arg(long)]
+    ready: bool,
     #[command(flatten)]
     asked: Asked,
 }
@@ -189,8 +195,9 @@ pub async fn matrix(Matrix { distribution, version, axes, language, asked }: Mat
     asked.show(said, &path, &query, shown::matrix).await
 }
 
-pub async fn status(Status { asked }: Status, said: Said) -> anyhow::Result<()> {
-    asked.show(said, &["v4", "status"], &[], shown::status).await
+pub async fn status(Status { ready, asked }: Status, said: Said) -> anyhow::Result<()> {
+    let path: &[&str] = if ready { &["readyz"] } else { &["v4", "status"] };
+    asked.show(said, path, &[], shown::status).await
 }
 
 impl Asked {

@@ -191,6 +191,9 @@ concern! {
             if |time: &Duration| (Duration::from_millis(100)..=Duration::from_secs(86_400)).contains(time);
         /// Slowest pace of a body, in bytes a second, counted from `idle_timeout` on.
         body_rate: Size = "1 KiB", "a size from 1 byte to 1 GiB", if |size: &Size| (1..=Size::GIB).contains(&size.0);
+        /// Time that assay goes on taking requests after it was told to stop, while `/readyz` answers 503: a proxy in
+        /// front of several nodes so learns to ask the others before this one closes its door.
+        notice: Duration = "0s", "a duration up to 10m", if |time: &Duration| *time <= Duration::from_secs(600);
         /// Time for requests and jobs under way to end when assay is told to stop; then they are cut off. The default
         /// keeps within the ten seconds that container engines wait.
         drain: Duration = "7s", "a duration up to 10m", if |time: &Duration| *time <= Duration::from_secs(600);

@@ -61,6 +61,8 @@ pub struct App {
     pub feeds: Arc<Semaphore>,
     pub rules: Rules,
     pub limits: Limits,
+    /// This process was told to stop and goes on for a while: see `server.notice`.
+    pub leaving: CancellationToken,
     /// This process is to end: who waits for news gets what there is.
     pub stop: CancellationToken,
     pub sizes: tokio::sync::Mutex<run::Sizes>,

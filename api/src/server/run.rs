@@ -48,7 +48,10 @@ const CLOSE: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let leaving = CancellationToken::new();
+    // A worker alone has no door that anybody would have to be told of.
+    let notice = if role == Role::Worker { Duration::ZERO } else { settings.bounds.notice };
+    let stop = stop_signal(leaving.clone(), notice)?;
     let cut = CancellationToken::new();
     let tracker = TaskTracker::new();
     embedded::prepare(&settings)?;
@@ -96,7 +99,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     }
     if role != Role::Worker {
         let intake = intake(&settings, &process, spool.clone(), there, &stop, &tracker);
-        let app = Arc::new(app(&settings, process, intake, index, gate, stop.clone()));
+        let app = Arc::new(app(&settings, process, intake, index, gate, leaving, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -139,8 +142,8 @@ async fn start_later(worker: Worker, spool: Spool, stop: CancellationToken, trac
 /// The document index; without it, reports are accepted and counted all the same.
 fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     embedded::index(settings).unwrap_or_else(|error| {
-        tracing::error!(error = %format!("{error:#}"), "there is no search until this is mended and assay started again");
-        None
+        tracing::error!(error = %format!("{error:#}"), "there is no search until this is mended");
+        embedded::unopened_index(settings)
     })
 }
 
@@ -165,6 +168,7 @@ fn app(
     intake: Intake,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
+    leaving: CancellationToken,
     stop: CancellationToken,
 ) -> App {
     let Process { store, clock, events, measures } = process;
@@ -189,6 +193,7 @@ fn app(
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),
         },
         limits: Limits::new(settings, embedded::database_directory(settings), &measures.registry),
+        leaving,
         stop,
         sizes: tokio::sync::Mutex::new(None),
         requests: RequestMeasures::new(&measures.registry),
@@ -224,8 +229,8 @@ async fn listen(
     Ok(bases)
 }
 
-/// Cancelled by SIGTERM or Ctrl-C.
-fn stop_signal() -> anyhow::Result<CancellationToken> {
+/// Cancelled by SIGTERM or Ctrl-C, `notice` after `leaving` is.
+fn stop_signal(leaving: CancellationToken, notice: Duration) -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
@@ -236,6 +241,8 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        leaving.cancel();
+        tokio::time::sleep(notice).await;
         tracing::info!("stopping; requests and jobs under way are finished first");
         stopping.cancel();
     });

@@ -153,15 +153,18 @@ fn listening_addresses_are_a_list_in_the_file_too() {
 }
 
 #[test]
-fn only_the_embedded_profile_is_there_and_the_refusal_says_so_without_the_password() {
+fn urls_choose_the_profile_and_a_refusal_is_without_the_password() {
     let home = tempdir().unwrap();
-    for (variable, value) in [
-        ("ASSAY_DATABASE", "postgres://assay:hunter2@db/assay"),
-        ("ASSAY_QUEUE", "redis://:hunter2@cache"),
-        ("ASSAY_INDEX", "http://search:9200"),
-    ] {
+    let url = "postgres://assay:hunter2@db/assay";
+    let settings = config::load(&with_environment(home.path(), &[("ASSAY_DATABASE", url)])).unwrap();
+    assert_eq!(settings.database, Database::Postgres(url.to_owned()));
+    assert!(!settings.effective.iter().any(|effective| effective.value.contains("hunter2")));
+    assert!(!settings.database.to_string().contains("hunter2"));
+    for (variable, value) in
+        [("ASSAY_DATABASE", "mysql://assay:hunter2@db/assay"), ("ASSAY_QUEUE", "amqp://:hunter2@mq")]
+    {
         let told = fault(&with_environment(home.path(), &[(variable, value)]));
-        assert!(told.contains("this version has only the embedded profile"), "{told}");
+        assert!(told.contains("expected"), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
     }
     let data = home.path().join("d").display().to_string();

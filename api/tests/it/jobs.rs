@@ -1,23 +1,12 @@
 //! Jobs and attempts in the open: listed, shown as pages, and moved by those who may.
 
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use crate::cli_stub;
 use crate::cli_stub::{Stub, assay};
+use crate::raw::Raw;
 use crate::server::{Answer, Server};
 use crate::submissions::Made;
-
-/// The database behind the server's back, to do damage.
-async fn raw(server: &Server) -> SqlitePool {
-    let file = std::fs::read_dir(server.data()).unwrap().find_map(|entry| {
-        let path = entry.unwrap().path();
-        path.extension().is_some_and(|extension| extension == "db").then_some(path)
-    });
-    let options = SqliteConnectOptions::new().filename(file.expect("a database"));
-    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
-}
 
 async fn order(server: &Server, token: &str, path: &str, body: Option<Value>) -> Answer {
     let request = server.client.post(server.at(path)).bearer_auth(token);
@@ -38,27 +27,21 @@ async fn with_one_parked() -> (Server, String, String, i64, Vec<u8>) {
     let reports: Vec<Value> = (0..64).map(|_| Made::default().json()).collect();
     server.submit_all(&reports).await;
     let id = reports[0]["id"].as_str().unwrap().to_owned();
-    let raw = raw(&server).await;
-    let number: i64 = sqlx::query_scalar("SELECT number FROM reports WHERE id = ?")
-        .bind(id.parse::<uuid::Uuid>().unwrap())
-        .fetch_one(&raw)
-        .await
-        .unwrap();
-    let bytes = sqlx::query_scalar("SELECT body FROM bodies WHERE number = ?").bind(number).fetch_one(&raw).await;
-    let damaged = sqlx::query("UPDATE bodies SET body = x'00' WHERE number = ?").bind(number).execute(&raw).await;
-    assert_eq!(damaged.unwrap().rows_affected(), 1);
+    let raw = Raw::of(&server).await;
+    let number = raw.number(&id).await;
+    let bytes: Vec<u8> = raw.value(&format!("SELECT body FROM bodies WHERE number = {number}")).await;
+    raw.overwrite_body(number, &[0]).await;
     workers(&server, &token, 2).await;
     server.settle().await;
     let receipt = server.json(&format!("/v4/reports/{id}/receipt")).await;
     assert_eq!(receipt["state"], "parked", "{receipt}");
     let job = receipt["job"].as_i64().unwrap();
-    (server, token, id, job, bytes.unwrap())
+    (server, token, id, job, bytes)
 }
 
 async fn mend(server: &Server, id: &str, bytes: &[u8]) {
-    let sql = "UPDATE bodies SET body = ? WHERE number = (SELECT number FROM reports WHERE id = ?)";
-    let id = id.parse::<uuid::Uuid>().unwrap();
-    sqlx::query(sql).bind(bytes).bind(id).execute(&raw(server).await).await.unwrap();
+    let raw = Raw::of(server).await;
+    raw.overwrite_body(raw.number(id).await, bytes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,22 +2,19 @@
 
 use std::process::Output;
 
-use sqlx::{Connection as _, SqliteConnection};
-
+use crate::raw::Raw;
 use crate::server::Server;
 use crate::submissions::Made;
 
-/// A stopped server's directory, with one statement done to its database.
-async fn after(statement: &'static str) -> Server {
+/// A stopped server's directory, with one statement done to its database, as SQLite and PostgreSQL say it.
+async fn after(sqlite: &str, postgres: &str) -> Server {
     let mut server = Server::start();
     assert_eq!(server.submit(&Made::default().json()).await.status, 202);
     server.settle().await;
     server.stop();
-    let database = format!("sqlite://{}", server.data().join("assay.db").display());
-    let mut connection = SqliteConnection::connect(&database).await.unwrap();
-    let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
-    assert!(done.rows_affected() > 0, "{statement}");
-    connection.close().await.unwrap();
+    let raw = Raw::of(&server).await;
+    assert!(raw.execute_either(sqlite, postgres).await > 0, "{sqlite}");
+    raw.close().await;
     server
 }
 
@@ -36,36 +33,42 @@ async fn a_newer_schema_is_refused_by_every_command_that_would_work_on_it() {
     let server = after(
         "INSERT INTO assay_migrations (version, description, success, checksum, execution_time) \
          VALUES (29991231000000, 'of the future', TRUE, x'00', 0)",
+        "INSERT INTO assay_migrations (version, description, success, checksum, execution_time) \
+         VALUES (29991231000000, 'of the future', TRUE, '\\x00', 0)",
     )
     .await;
     for command in [&SERVE[..], &["api", "--listen", "127.0.0.1:0"], &["worker"], &["migrate"], &["rebuild"]] {
         let told = refused(&server, command);
-        assert!(told.contains("assay.db") && told.contains("newer assay"), "{told}");
+        assert!(told.contains("the database ") && told.contains("newer assay"), "{told}");
         assert!(told.contains("29991231000000") && told.contains("restore a copy"), "{told}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_did_not_end_or_is_another_is_refused() {
-    let server = after("UPDATE assay_migrations SET success = FALSE").await;
+    let dirty = "UPDATE assay_migrations SET success = FALSE";
+    let server = after(dirty, dirty).await;
     let told = refused(&server, &SERVE);
     assert!(told.contains("was begun and did not end"), "{told}");
-    let mut server = after("UPDATE assay_migrations SET checksum = x'00'").await;
+    let mut server =
+        after("UPDATE assay_migrations SET checksum = x'00'", "UPDATE assay_migrations SET checksum = '\\x00'").await;
     let told = refused(&server, &SERVE);
     assert!(told.contains("is not the one of that number"), "{told}");
     // Put right again, it is as it was.
-    let database = format!("sqlite://{}", server.data().join("assay.db").display());
-    let mut connection = SqliteConnection::connect(&database).await.unwrap();
-    let whole = sqlx::migrate!("../migrations/sqlite");
+    let raw = Raw::of(&server).await;
+    let whole = match raw {
+        Raw::Sqlite(_) => sqlx::migrate!("../migrations/sqlite"),
+        Raw::Postgres(_) => sqlx::migrate!("../migrations/postgres"),
+    };
     for migration in whole.iter() {
-        sqlx::query("UPDATE assay_migrations SET checksum = $1 WHERE version = $2")
-            .bind(migration.checksum.as_ref())
-            .bind(migration.version)
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        raw.execute_either(
+            &format!("UPDATE assay_migrations SET checksum = x'{checksum}' WHERE version = {}", migration.version),
+            &format!("UPDATE assay_migrations SET checksum = '\\x{checksum}' WHERE version = {}", migration.version),
+        )
+        .await;
     }
-    connection.close().await.unwrap();
+    raw.close().await;
     server.start_again();
     assert_eq!(server.json("/v4/releases/Foo-Bar/1.0").await["pass"], 1);
 }

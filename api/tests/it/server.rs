@@ -1,4 +1,6 @@
 //! The real server on a directory of its own, and requests to it: by an ordinary client, or byte for byte.
+//!
+//! It runs on the embedded profile, or on that which `TEST_PROFILE` names, see [`super::profile`].
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::profile::Deployed;
+
 /// Longest wait for anything that the server does by itself.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,6 +28,8 @@ pub struct Server {
     /// A command that is put before, to run the server by.
     before: Vec<String>,
     child: Option<Child>,
+    /// What it stores in, where that is not its directory.
+    deployed: Option<Deployed>,
 }
 
 impl Server {
@@ -41,7 +47,8 @@ impl Server {
     pub fn on(directory: TempDir, arguments: &[&str]) -> Server {
         let client = client();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let mut server = Server { url: String::new(), client, directory, arguments, before: Vec::new(), child: None };
+        let (before, deployed) = (Vec::new(), Deployed::of_profile());
+        let mut server = Server { url: String::new(), client, directory, arguments, before, child: None, deployed };
         server.start_again();
         server
     }
@@ -67,6 +74,7 @@ impl Server {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             before: before.collect(),
             child: None,
+            deployed: None,
         };
         server.start_again();
         Some(server)
@@ -124,7 +132,15 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         command.args(arguments).arg("--data").arg(self.data());
         command.env_clear().env("HOME", self.directory.path()).current_dir(self.directory.path());
+        if let Some(deployed) = &self.deployed {
+            command.envs(deployed.environment());
+        }
         command
+    }
+
+    /// The PostgreSQL database that it stores in; `None`: an SQLite file.
+    pub fn database(&self) -> Option<&str> {
+        self.deployed.as_ref().map(Deployed::database)
     }
 
     /// Runs a command to its end and gives what it printed.

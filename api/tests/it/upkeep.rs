@@ -8,18 +8,11 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Executor as _, SqlitePool};
 
+use crate::raw::Raw;
 use crate::recount::{check_counts, send_and_correct};
 use crate::server::{PATIENCE, Server};
 use crate::submissions::Made;
-
-/// The database behind the server's back.
-async fn raw(server: &Server) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(server.data().join("assay.db")).busy_timeout(PATIENCE);
-    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
-}
 
 /// Reports on distributions that nobody else sends to.
 async fn quiet_reports(server: &Server, count: usize) {
@@ -46,10 +39,9 @@ async fn a_rebuild_beside_a_busy_server_changes_what_differs_and_nothing_else() 
     let server = Server::start();
     quiet_reports(&server, 600).await;
     let before = server.lines("/v4/results").await;
-    let raw = raw(&server).await;
+    let raw = Raw::of(&server).await;
     raw.execute("UPDATE extracts SET document = replace(document, '6.1.0', '5.0.0') WHERE number IN (1, 300, 599)")
-        .await
-        .unwrap();
+        .await;
     let head = server.json("/v4/changes?limit=1").await["head"].as_i64().unwrap();
 
     let done = AtomicBool::new(false);
@@ -99,25 +91,32 @@ async fn a_killed_rebuild_goes_on_where_it_was() {
     let mut server = Server::start();
     quiet_reports(&server, 600).await;
     server.stop();
-    let raw = raw(&server).await;
+    let raw = Raw::of(&server).await;
     // The second batch never ends.
-    raw.execute(
+    raw.execute_either(
         "CREATE TRIGGER endless BEFORE UPDATE OF position ON rebuilds WHEN new.position > 256 BEGIN \
          SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n); END",
+        "CREATE FUNCTION endless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN new; END'",
     )
-    .await
-    .unwrap();
+    .await;
+    if let Raw::Postgres(_) = raw {
+        raw.execute(
+            "CREATE TRIGGER endless BEFORE UPDATE OF position ON rebuilds FOR EACH ROW WHEN (new.position > 256) \
+             EXECUTE FUNCTION endless()",
+        )
+        .await;
+    }
     let mut running = server.command(&["rebuild"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let end = Instant::now() + PATIENCE;
     let position = "SELECT COALESCE(max(position), 0) FROM rebuilds";
-    while sqlx::query_scalar::<_, i64>(position).fetch_one(&raw).await.unwrap() == 0 {
+    while raw.value::<i64>(position).await == 0 {
         assert!(Instant::now() < end && running.try_wait().unwrap().is_none(), "the first batch does not come");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     running.kill().unwrap();
     running.wait().unwrap();
-    assert_eq!(sqlx::query_scalar::<_, i64>(position).fetch_one(&raw).await.unwrap(), 256);
-    raw.execute("DROP TRIGGER endless").await.unwrap();
+    assert_eq!(raw.value::<i64>(position).await, 256);
+    raw.execute_either("DROP TRIGGER endless", "DROP FUNCTION endless CASCADE").await;
 
     let output = server.command(&["rebuild", "--resume", "--json"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -140,11 +139,10 @@ async fn fsck_tells_by_its_exit_code_what_it_found() {
     let (code, clean) = told_clean(&server);
     assert_eq!((code, &clean["clean"]), (0, &true.into()), "{clean:#}");
     quiet_reports(&server, 20).await;
-    let raw = raw(&server).await;
-    raw.execute("UPDATE summaries SET fail = fail + 2 WHERE release = 1").await.unwrap();
-    raw.execute("UPDATE bodies SET body = x'00' WHERE number = 2").await.unwrap();
-    let damaged: uuid::Uuid =
-        sqlx::query_scalar("SELECT id FROM reports WHERE number = 2").fetch_one(&raw).await.unwrap();
+    let raw = Raw::of(&server).await;
+    raw.execute("UPDATE summaries SET fail = fail + 2 WHERE release = 1").await;
+    raw.overwrite_body(2, &[0]).await;
+    let damaged: uuid::Uuid = raw.value("SELECT id FROM reports WHERE number = 2").await;
 
     let (code, found) = told(&server, &["fsck", "--json", "--only", "bodies,summaries"]);
     assert_eq!((code, found["checks"].as_array().unwrap().len()), (1, 2));

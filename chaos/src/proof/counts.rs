@@ -1,4 +1,4 @@
-//! Rows, summaries, matrices and testers' counts equal a recount of the bodies that count.
+//! Rows, summaries, matrices, authors and testers' counts equal a recount of the bodies that count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
-use super::{AT_ONCE, Listed, Rows, escaped};
+use super::{AT_ONCE, Listed, Row, Rows, escaped};
 use crate::check::Check;
 use crate::client::Client;
 use crate::recount::{Counts, Recount, Release, Told, counts, sum};
@@ -19,13 +19,14 @@ pub(super) async fn check(
     rows: &Rows,
     expected: &Recount,
     listed: &Listed,
-) -> anyhow::Result<[Check; 5]> {
+) -> anyhow::Result<[Check; 6]> {
     let summaries = check_summaries(expected, listed);
     Ok([
         check_rows(rows, listed),
         summaries,
         check_matrices(client, expected, listed).await?,
         check_partitions(client, expected).await?,
+        check_authors(rows, listed),
         check_testers(client, expected, listed).await?,
     ])
 }
@@ -103,6 +104,26 @@ async fn check_partitions(client: &Client, expected: &Recount) -> anyhow::Result
         check.equal(|| format!("the partitions of {} {}", name.0, name.1), &found, &expected.partitions[name]);
     }
     Ok(check)
+}
+
+/// Every release shows the author whom the report with the lowest number names, of those that count and name one.
+fn check_authors(rows: &Rows, listed: &Listed) -> Check {
+    let mut check = Check::new("authors", "every release is whose the first report says that counts and says so");
+    let mut expected: BTreeMap<Release, (i64, &str)> = BTreeMap::new();
+    for (id, Row { told, .. }) in rows {
+        let number = listed.results.get(id).and_then(|row| row["number"].as_i64());
+        // Of a report that is not listed, another check tells.
+        if let (Some(number), Some(author)) = (number, told.author.as_deref()) {
+            let first = expected.entry((told.distribution.clone(), told.version.clone())).or_insert((number, author));
+            *first = (number, author).min(*first);
+        }
+    }
+    for summary in listed.summaries.values() {
+        let release = release(summary);
+        let author = expected.get(&release).map(|(_, author)| *author);
+        check.equal(|| format!("the author of {release:?}"), &summary["author"].as_str(), &author);
+    }
+    check
 }
 
 async fn check_testers(client: &Client, expected: &Recount, listed: &Listed) -> anyhow::Result<Check> {

@@ -12,12 +12,12 @@ use crate::store::{Counting, ReleaseNumber, Span, Store, StoreError, Tx};
 const STEP: i64 = 500;
 
 /// The spans up to the last number of a table.
-async fn spans(store: &Store, table: Counting) -> Result<impl Iterator<Item = Span> + use<>, StoreError> {
+pub(super) async fn spans(store: &Store, table: Counting) -> Result<impl Iterator<Item = Span> + use<>, StoreError> {
     let last = store.last_number(table).await?;
     Ok((0..last).step_by(STEP as usize).map(move |after| Span { after, end: (after + STEP).min(last) }))
 }
 
-async fn count(store: &Store, table: Counting) -> Result<u64, StoreError> {
+pub(super) async fn count(store: &Store, table: Counting) -> Result<u64, StoreError> {
     Ok(u64::try_from(store.count_rows(table).await?).unwrap_or_default())
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn mend_testers(process: &Process) -> Result<(), StoreError> {
 }
 
 /// Gives the releases whose counts were wrong change numbers, so that readers of the feed hear of the right ones.
-async fn tell(process: &Process, mut tx: Tx, releases: BTreeSet<ReleaseNumber>) -> Result<(), StoreError> {
+pub(super) async fn tell(process: &Process, mut tx: Tx, releases: BTreeSet<ReleaseNumber>) -> Result<(), StoreError> {
     if releases.is_empty() {
         return Ok(());
     }
@@ -119,7 +119,7 @@ async fn tell(process: &Process, mut tx: Tx, releases: BTreeSet<ReleaseNumber>) 
     tx.commit().await
 }
 
-async fn release(store: &Store, found: &Found, number: ReleaseNumber) -> Result<String, StoreError> {
+pub(super) async fn release(store: &Store, found: &Found, number: ReleaseNumber) -> Result<String, StoreError> {
     match found.curious() {
         true => Ok(format!("release {}", store.release_name(number).await?)),
         false => Ok(String::new()),

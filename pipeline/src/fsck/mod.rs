@@ -4,6 +4,7 @@
 //! derived from, under the write lock, and then it looks once more: what it still finds is not repaired. It works
 //! beside a running server: what is only under way is no fault.
 
+mod authors;
 mod bodies;
 mod changes;
 mod counts;
@@ -43,6 +44,8 @@ pub enum Check {
     Testers,
     /// The matrix of each release adds up to its summaries.
     Sums,
+    /// Each release is whose its upload says, or else the first of its reports that says so.
+    Authors,
     /// Change numbers are given once, and none is above the counter.
     Changes,
     /// What waits has a job, and jobs have something that waits.
@@ -52,7 +55,7 @@ pub enum Check {
 }
 
 impl Check {
-    pub const ALL: [Check; 10] = [
+    pub const ALL: [Check; 11] = [
         Check::Bodies,
         Check::Orphans,
         Check::Rows,
@@ -60,6 +63,7 @@ impl Check {
         Check::Matrix,
         Check::Testers,
         Check::Sums,
+        Check::Authors,
         Check::Changes,
         Check::Jobs,
         Check::Index,
@@ -74,6 +78,7 @@ impl Check {
             Check::Matrix => "matrix",
             Check::Testers => "testers",
             Check::Sums => "sums",
+            Check::Authors => "authors",
             Check::Changes => "changes",
             Check::Jobs => "jobs",
             Check::Index => "index",
@@ -89,7 +94,9 @@ impl fmt::Display for Check {
 
 /// The text names no check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a check: expected bodies, orphans, rows, summaries, matrix, testers, sums, changes, jobs or index")]
+#[error(
+    "not a check: expected bodies, orphans, rows, summaries, matrix, testers, sums, authors, changes, jobs or index"
+)]
 pub struct NotACheck;
 
 impl FromStr for Check {
@@ -257,6 +264,7 @@ async fn look(
         Check::Matrix => counts::look_at_matrix(&process.store, found, &mut told).await?,
         Check::Testers => counts::look_at_testers(&process.store, found, &mut told).await?,
         Check::Sums => counts::look_at_sums(&process.store, found, &mut told).await?,
+        Check::Authors => authors::look(&process.store, found, &mut told).await?,
         Check::Changes => changes::look(&process.store, found).await?,
         Check::Jobs => jobs::look(process, found).await?,
         Check::Index => index::look(&process.store, order, found, &mut told).await?,
@@ -277,6 +285,7 @@ async fn mend(process: &Process, order: &Order, check: Check) -> Result<(), Chec
             counts::mend_summaries(process).await?;
             counts::mend_matrix(process).await?;
         }
+        Check::Authors => authors::mend(process).await?,
         Check::Changes => changes::mend(process).await?,
         Check::Jobs => jobs::mend(process).await?,
         Check::Index => index::mend(process, order).await?,

@@ -51,6 +51,22 @@ pub trait DocumentIndex: Send + Sync + 'static {
 
     /// How many documents there are.
     fn documents(&self) -> Result<u64, IndexError>;
+
+    /// Makes the index fit for use again where calls have failed, searches included, and trying again would not help:
+    /// an engine that keeps files of its own looks whether they are damaged, and begins anew if they are. Costs nothing
+    /// while all is well. Whoever fills the index calls this now and then.
+    fn mend(&self) -> Result<Mended, IndexError> {
+        Ok(Mended::Nothing)
+    }
+}
+
+/// What came of mending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// All that was in the index still is.
+    Nothing,
+    /// The index was damaged; now it is empty, with the mark 0.
+    Anew,
 }
 
 /// A report as the index knows it.

@@ -209,7 +209,7 @@ fn a_killed_process_leaves_whole_batches_and_their_mark() {
     }
 }
 
-fn document(number: i64) -> Document {
+pub(super) fn document(number: i64) -> Document {
     let at = DateTime::<Utc>::UNIX_EPOCH;
     Document {
         number,

@@ -4,7 +4,7 @@ use schemas::extract::{EXTRACTOR, Extract};
 use schemas::views::State;
 use serde_json::{Map, Value};
 
-use crate::process::{Reading, result_view};
+use crate::process::{Reading, result_view, telling};
 use crate::store::{KnownRow, Stored};
 
 /// How a reading and the row as it stands compare.
@@ -114,7 +114,8 @@ fn changed_columns(row: &KnownRow, stored: &Stored, extract: &Extract) -> Vec<Ch
         }
         None => (Value::Null, Value::Null, Value::Null),
     };
-    let columns: [(&str, Value, Value); 10] = [
+    let (told, tells) = (row.old.telling.as_ref(), telling(extract));
+    let columns: [(&str, Value, Value); 12] = [
         ("grade", old.grade.as_str().into(), extract.grade.as_str().into()),
         ("language_version", old.language_version.as_str().into(), flags.verbatim.as_str().into()),
         ("development", old.development.into(), flags.development.into()),
@@ -124,6 +125,12 @@ fn changed_columns(row: &KnownRow, stored: &Stored, extract: &Extract) -> Vec<Ch
         ("language", language, extract.language.as_str().into()),
         ("distribution", distribution, extract.distribution.as_str().into()),
         ("version", version, extract.version.as_str().into()),
+        ("author", told.map(|one| one.author.as_str()).into(), tells.as_ref().map(|one| one.author.as_str()).into()),
+        (
+            "archive",
+            told.and_then(|one| one.archive.as_deref()).into(),
+            tells.as_ref().and_then(|one| one.archive.as_deref()).into(),
+        ),
         ("tester_number", old.tester.0.into(), stored.report.tester.0.into()),
     ];
     let differing = columns.into_iter().filter(|(_, old, new)| old != new);

@@ -6,6 +6,7 @@ use schemas::grade::Grade;
 use super::bulk::Bulk;
 use super::releases::ReleaseNumber;
 use super::sql::{self, Record, Row, query};
+use super::tellings::Telling;
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -29,6 +30,8 @@ pub struct NewExtract {
     pub counted: Counted,
     pub extractor: i64,
     pub received_at: DateTime<Utc>,
+    /// What it says of whose its release is.
+    pub telling: Option<Telling>,
     /// A `ResultView` in JSON, `id` first.
     pub document: String,
     /// A tombstone: counted nowhere, and the document holds the id alone.
@@ -40,6 +43,7 @@ pub struct NewExtract {
 pub struct OldExtract {
     pub counted: Counted,
     pub extractor: i64,
+    pub telling: Option<Telling>,
     pub document: String,
     pub removed: bool,
 }
@@ -89,14 +93,16 @@ impl Tx {
     pub async fn put_extracts(&mut self, extracts: &[NewExtract], first: i64, now: DateTime<Utc>) -> Result<()> {
         let upsert = Bulk {
             head: "INSERT INTO extracts (number, change_number, changed_at, extractor, removed, release, tester, \
-                   grade, language_version, development, patched, os, architecture, received_at, document)",
-            columns: 15,
+                   grade, language_version, development, patched, os, architecture, received_at, author, archive, \
+                   document)",
+            columns: 17,
             tail: "ON CONFLICT (number) DO UPDATE SET change_number = excluded.change_number, \
                    changed_at = excluded.changed_at, extractor = excluded.extractor, removed = excluded.removed, \
                    release = excluded.release, tester = excluded.tester, grade = excluded.grade, \
                    language_version = excluded.language_version, development = excluded.development, \
                    patched = excluded.patched, os = excluded.os, architecture = excluded.architecture, \
-                   received_at = excluded.received_at, document = excluded.document",
+                   received_at = excluded.received_at, author = excluded.author, archive = excluded.archive, \
+                   document = excluded.document",
         };
         let numbered: Vec<(i64, &NewExtract)> = (first..).zip(extracts).collect();
         upsert
@@ -117,6 +123,8 @@ impl Tx {
                     .push(counted.os.as_str())
                     .push(counted.architecture.as_str())
                     .push(extract.received_at)
+                    .push(extract.telling.as_ref().map(|telling| telling.author.as_str()))
+                    .push(extract.telling.as_ref().and_then(|telling| telling.archive.as_deref()))
                     .push(extract.document.as_str());
             })
             .await?;
@@ -149,11 +157,12 @@ impl Tx {
 }
 
 const OLD: &str = "SELECT number, release, tester, grade, language_version, development, patched, os, architecture, \
-                   extractor, document, removed FROM extracts";
+                   extractor, author, archive, document, removed FROM extracts";
 
 impl Record for OldExtract {
     fn read(row: Row<'_>) -> sql::Result<Self> {
         let grade: &str = row.get("grade")?;
+        let (author, archive): (Option<String>, _) = (row.get("author")?, row.get("archive")?);
         Ok(OldExtract {
             counted: Counted {
                 number: row.get("number")?,
@@ -167,6 +176,7 @@ impl Record for OldExtract {
                 architecture: row.get("architecture")?,
             },
             extractor: row.get("extractor")?,
+            telling: author.map(|author| Telling { author, archive }),
             document: row.get("document")?,
             removed: row.get("removed")?,
         })

@@ -36,6 +36,7 @@ mod reports;
 mod results;
 mod schema;
 mod sql;
+mod tellings;
 mod testers;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDel
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use schema::SchemaFault;
+pub use tellings::{Teller, Telling};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
 pub use upload_lists::UploadFilter;
@@ -233,7 +235,7 @@ impl Store {
             .application_name("assay")
             .statement_cache_capacity(512)
             // A 202 is a promise, whatever the server's default is. Who cannot have a lock in time tries again.
-            .options([("synchronous_commit", "on"), ("lock_timeout", "60s"), ("timezone", "UTC")]);
+            .options([("synchronous_commit", "on"), ("lock_timeout", "60s"), ("timezone", "UTC"), ("client_min_messages", "warning")]);
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)

@@ -109,7 +109,8 @@ impl Store {
         let stored: Vec<Stored> = stored(&standing).bind(super::list(numbers)).fetch_all(&mut snapshot).await?;
         let rows: Vec<KnownRow> = query(
             "SELECT extracts.number AS number, release, tester, grade, language_version, development, patched, os, \
-             architecture, extractor, document, removed, language, distribution, version \
+             architecture, extractor, extracts.author AS author, extracts.archive AS archive, document, removed, \
+             language, distribution, version \
              FROM extracts LEFT JOIN releases ON releases.number = extracts.release \
              WHERE extracts.number IN (SELECT value FROM json_each($1))",
         )

@@ -15,14 +15,12 @@ use super::{Result, Store, Tx};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReleaseNumber(pub i64);
 
-/// What names a release, and what a report says of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What names a release, and what its version says of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReleaseKey {
     pub language: Language,
     pub distribution: String,
     pub version: String,
-    pub author: Option<String>,
-    pub archive: Option<String>,
     pub developer: bool,
 }
 
@@ -146,18 +144,17 @@ pub struct SummaryFilter {
 }
 
 impl Tx {
-    /// Makes releases known, and gives their numbers. An author once told is kept.
+    /// Makes releases known, and gives their numbers. Whose they are is told by uploads and reports.
     pub async fn put_releases(
         &mut self,
         keys: &[ReleaseKey],
         now: DateTime<Utc>,
     ) -> Result<HashMap<(Language, String, String), ReleaseNumber>> {
         let insert = Bulk {
-            head: "INSERT INTO releases (language, distribution, version, author, archive, developer, changed_at)",
-            columns: 7,
-            tail: "ON CONFLICT (language, distribution, version) DO UPDATE SET \
-                   author = COALESCE(releases.author, excluded.author), \
-                   archive = COALESCE(releases.archive, excluded.archive) \
+            head: "INSERT INTO releases (language, distribution, version, developer, changed_at)",
+            columns: 5,
+            // Only a row that is written comes back.
+            tail: "ON CONFLICT (language, distribution, version) DO UPDATE SET developer = excluded.developer \
                    RETURNING number, language, distribution, version",
         };
         let rows: Vec<(i64, String, String, String)> = insert
@@ -166,8 +163,6 @@ impl Tx {
                     .push(key.language.as_str())
                     .push(key.distribution.as_str())
                     .push(key.version.as_str())
-                    .push(key.author.as_deref())
-                    .push(key.archive.as_deref())
                     .push(key.developer)
                     .push(now);
             })

@@ -1,6 +1,7 @@
 //! The index holds what the rows say, and follows them after every change (step three of a report's life).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +151,38 @@ async fn the_follower_tries_again_by_itself_and_ends_when_told() {
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), running).await.expect("it ends when told").unwrap();
     check(&stack, &*fake).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_damaged_while_it_is_followed_is_filled_again_by_itself() {
+    let ways: [fn(&Path); 2] = [
+        |index| std::fs::remove_dir_all(index).unwrap(),
+        |index| std::fs::write(index.join("meta.json"), "garbage").unwrap(),
+    ];
+    for damage in ways {
+        let stack = Stack::new().await;
+        let directory = stack.directory.path().join("index");
+        let index: Arc<dyn DocumentIndex> = Arc::new(Tantivy::open(&directory).unwrap());
+        accept(&stack, 0, "1.0", "fail", "marmalade\n").await;
+        catch_up(&stack, &index).await;
+        damage(&directory);
+        accept(&stack, 1, "1.0", "fail", "marmalade\n").await;
+
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(CatchUp::new(stack.process.clone(), Arc::clone(&index)).run(stop.clone()));
+        let measures = &stack.process.measures;
+        tokio::time::timeout(Duration::from_secs(30), async {
+            while measures.index_begun_anew.get() == 0 || index.documents().unwrap() < 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .expect("the damage is found out");
+        stop.cancel();
+        running.await.unwrap();
+        check(&stack, &*index).await;
+        assert_eq!((numbers(&*index, "marmalade"), measures.index_begun_anew.get()), (vec![1, 2], 1));
+    }
 }
 
 #[tokio::test]

@@ -239,8 +239,6 @@ async fn release(tx: &mut Tx, version: &str) -> Result<ReleaseNumber, StoreError
         language: Language::Perl,
         distribution: "Foo-Bar".to_owned(),
         version: version.to_owned(),
-        author: None,
-        archive: None,
         developer: false,
     };
     let put = tx.put_releases(&[key], "2026-11-21T08:00:00Z".parse().unwrap()).await?;
@@ -262,6 +260,7 @@ fn row(number: i64, release: ReleaseNumber, grade: Grade, document: String) -> N
         },
         extractor: 1,
         received_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+        telling: None,
         document,
         removed: false,
     }

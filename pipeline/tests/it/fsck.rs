@@ -21,16 +21,23 @@ async fn stack() -> (Stack, SqlitePool) {
     for number in 0..8 {
         let grade = ["pass", "fail", "na", "unknown"][number % 4];
         let body = report(["Foo", "Foo-Bar"][number % 2], "1.0", grade, "5.36.0", "linux");
-        stack.accept(&id(number), &body, ["Ann", "Bob"][number / 4]).await;
+        stack.accept(&id(number), &by_ann(&body), ["Ann", "Bob"][number / 4]).await;
     }
     stack.work_off().await;
-    stack.accept(&id(0), &report("Foo", "1.1", "fail", "5.37.3", "linux"), "Ann").await;
+    stack.accept(&id(0), &by_ann(&report("Foo", "1.1", "fail", "5.37.3", "linux")), "Ann").await;
     stack.accept(&id(8), "{ no report", "Ann").await;
     stack.work_off().await;
     // apalis keeps jobs that a worker has not marked as done; here nobody has.
     let raw = stack.raw().await;
     raw.execute("DELETE FROM Jobs").await.unwrap();
     (stack, raw)
+}
+
+/// The report, with an archive of ANN's.
+fn by_ann(body: &str) -> String {
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["distribution"]["path"] = "ANN/archive.tar.gz".into();
+    body.to_string()
 }
 
 async fn check(stack: &Stack, order: &Order) -> Report {
@@ -59,14 +66,16 @@ async fn plant(raw: &SqlitePool, sql: &'static str) {
     connection.execute("PRAGMA foreign_keys = ON").await.unwrap();
 }
 
-type Derived = (BTreeMap<String, Value>, AllCounts);
+type Derived = (BTreeMap<String, Value>, AllCounts, Vec<String>);
 
 async fn derived(raw: &SqlitePool) -> Derived {
-    (documents(raw).await, AllCounts::stored(raw).await)
+    let whose = "SELECT concat_ws('/', author, archive, told_by) FROM releases ORDER BY number";
+    let whose = sqlx::query_scalar(whose).fetch_all(raw).await.unwrap();
+    (documents(raw).await, AllCounts::stored(raw).await, whose)
 }
 
 /// Faults that leave the bytes alone, with how many the check finds by itself: everything is as before after a repair.
-const DERIVED: [(Check, &str, u64); 18] = [
+const DERIVED: [(Check, &str, u64); 21] = [
     (Check::Summaries, "UPDATE summaries SET pass = pass + 1 WHERE release = 2", 1),
     (Check::Summaries, "DELETE FROM summaries WHERE release = 1", 1),
     (Check::Summaries, "INSERT INTO summaries VALUES (1, TRUE, TRUE, 0, 3, 0, 0)", 1),
@@ -82,6 +91,9 @@ const DERIVED: [(Check, &str, u64); 18] = [
     (Check::Rows, "UPDATE extracts SET removed = TRUE WHERE number = 5", 1),
     (Check::Rows, "UPDATE reports SET state = 'rejected', reason = 'spite' WHERE number = 6", 1),
     (Check::Rows, "UPDATE reports SET state = 'processed' WHERE state = 'rejected'", 1),
+    (Check::Authors, "UPDATE releases SET author = 'NOBODY' WHERE number = 1", 1),
+    (Check::Authors, "UPDATE releases SET archive = NULL WHERE number > 1", 2),
+    (Check::Authors, "UPDATE releases SET told_by = 7", 3),
     // Eight rows and three releases have numbers, and only the second row's is no greater.
     (Check::Changes, "UPDATE counters SET value = 3", 10),
     (Check::Changes, "UPDATE releases SET change_number = 0 WHERE number = 1", 1),

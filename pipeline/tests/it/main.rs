@@ -1,5 +1,6 @@
 //! The pipeline's promises, on a real database in a directory of its own.
 
+mod author_rule;
 mod bodies;
 mod catch_up;
 mod changes;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use pipeline::accept::Acceptance;
 use pipeline::rebuild;
 use pipeline::store::{ChangeRow, WithdrawalSelection};
+use pipeline::uploads;
 use pipeline::withdraw::{self, Order, Restored, Tally};
 use proptest::prelude::*;
 use proptest::sample::select;
+use schemas::extract::Language;
 use schemas::grade::Counts;
 use schemas::ids::Digest;
+use schemas::uploads::{Kind, Upload};
 use schemas::views::State;
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
 
@@ -220,8 +223,21 @@ async fn a_selection_is_withdrawn_in_pieces_and_touches_nobody_else() {
     assert_eq!(left, 7);
 }
 
-/// One of a few reports, as a tester means it. Text enough to tell two apart.
-type Content = (&'static str, &'static str, &'static str);
+/// One of a few reports, as a tester means it: version, grade, system, and the archive's path. Text enough to tell two
+/// apart.
+type Content = (&'static str, &'static str, &'static str, Option<&'static str>);
+
+/// What reports may say of whose a release is: not all of them of the same author, nor of the same archive.
+const PATHS: [Option<&str>; 4] =
+    [None, Some("ANN/Foo-Bar.tar.gz"), Some("ANN/Foo-Bar.zip"), Some("authors/id/B/BO/BOB/Foo-Bar.tar.gz")];
+
+/// Author and archive, or neither.
+type Whose = Option<(&'static str, &'static str)>;
+
+fn whose(path: Option<&'static str>) -> Whose {
+    let path = path?;
+    path.strip_prefix("authors/id/B/BO/").unwrap_or(path).split_once('/')
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -236,8 +252,12 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let content =
-        (select(vec!["1.0", "1.1"]), select(vec!["pass", "fail", "na", "unknown"]), select(vec!["linux", "MSWin32"]));
+    let content = (
+        select(vec!["1.0", "1.1"]),
+        select(vec!["pass", "fail", "na", "unknown"]),
+        select(vec!["linux", "MSWin32"]),
+        select(PATHS.to_vec()),
+    );
     let send = (0..4_usize, select(vec!["Ann", "Bob"]), content).prop_map(|(id, tester, content)| Step::Send {
         id,
         tester,
@@ -269,6 +289,8 @@ proptest! {
 /// What is expected of one report.
 #[derive(Clone, Debug)]
 struct Known {
+    /// Which of all it was, in the order of acceptance, as its number tells.
+    place: usize,
     tester: &'static str,
     content: Content,
     withdrawn: Option<(WithdrawnAs, BodyFate)>,
@@ -282,7 +304,7 @@ impl Expected {
     fn send(&mut self, id: usize, tester: &'static str, content: Content) -> &'static str {
         match self.0.get_mut(&id) {
             None => {
-                self.0.insert(id, Known { tester, content, withdrawn: None });
+                self.0.insert(id, Known { place: self.0.len(), tester, content, withdrawn: None });
                 "accepted"
             }
             Some(known) if known.content == content => "duplicate",
@@ -328,10 +350,17 @@ impl Expected {
         }
     }
 
+    /// Whose a release is: the word of the first of those that stand and say.
+    fn whose(&self, release: &str) -> Whose {
+        let standing = self.0.values().filter(|known| known.withdrawn.is_none() && known.content.0 == release);
+        let told = standing.filter_map(|known| Some((known.place, whose(known.content.3)?)));
+        told.min().map(|(_, whose)| whose)
+    }
+
     /// The recount: what stands, and nothing else.
     fn counts(&self, testers: &BTreeMap<&str, String>) -> AllCounts {
         let mut all = AllCounts::default();
-        for Known { tester, content: (version, grade, os), .. } in
+        for Known { tester, content: (version, grade, os, _), .. } in
             self.0.values().filter(|known| known.withdrawn.is_none())
         {
             let is = |name: &str| i64::from(*grade == name);
@@ -390,8 +419,12 @@ async fn play(steps: Vec<Step>) {
 }
 
 async fn send(stack: &Stack, expected: &mut Expected, one: usize, tester: &'static str, content: Content) {
-    let (version, grade, os) = content;
-    let body = report("Foo-Bar", version, grade, "5.36.0", os);
+    let (version, grade, os, path) = content;
+    let mut body: serde_json::Value = serde_json::from_str(&report("Foo-Bar", version, grade, "5.36.0", os)).unwrap();
+    if let Some(path) = path {
+        body["distribution"]["path"] = path.into();
+    }
+    let body = body.to_string();
     let told = match stack.accept(&id(one), &body, tester).await {
         Acceptance::Accepted => "accepted",
         Acceptance::Duplicate => "duplicate",
@@ -425,9 +458,68 @@ async fn check(stack: &Stack, raw: &sqlx::SqlitePool, expected: &Expected, mirro
         assert_eq!(mirror.documents, before);
         assert_eq!(mirror.summaries, by_release(&counts));
     }
+    check_authors(stack, raw, expected).await;
     assert_eq!(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap().changed, 0);
     rebuild::clear(&stack.process).await.unwrap();
     assert_eq!(AllCounts::stored(raw).await, AllCounts::default());
     rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
     assert_eq!((documents(raw).await, AllCounts::stored(raw).await), (before, counts));
+    check_authors(stack, raw, expected).await;
+}
+
+/// Every release shows the word of the first report of those that stand, and that is the last the feed tells of it.
+async fn check_authors(stack: &Stack, raw: &sqlx::SqlitePool, expected: &Expected) {
+    let sql = "SELECT version, author, archive FROM releases";
+    let shown: Vec<(String, Option<String>, Option<String>)> = sqlx::query_as(sql).fetch_all(raw).await.unwrap();
+    let (changes, _) = stack.store().changes(0, 10_000).await.unwrap();
+    for (release, author, archive) in shown {
+        let expected = expected.whose(&release);
+        assert_eq!(author.as_deref().zip(archive.as_deref()), expected, "of {release}");
+        assert_eq!((author.is_some(), archive.is_some()), (expected.is_some(), expected.is_some()), "of {release}");
+        let told = changes.iter().rev().find_map(|change| match change {
+            ChangeRow::Summary { summary, .. } if summary.version == release => Some(summary.author.clone()),
+            _ => None,
+        });
+        assert_eq!(told, Some(author), "in the feed, of {release}");
+    }
+}
+
+#[tokio::test]
+async fn a_release_shows_the_word_of_the_first_report_that_stands_until_its_upload_is_known() {
+    let stack = Stack::new().await;
+    let raw = stack.raw().await;
+    let mut expected = Expected::default();
+    let [none, ann, zip, bob] = PATHS;
+    for (number, path) in [none, bob, ann, zip].into_iter().enumerate() {
+        send(&stack, &mut expected, number, "Ann", ("1.0", "pass", "linux", path)).await;
+    }
+    // The last come first: it does not matter in which order they are processed.
+    for group in stack.open_groups().await.into_iter().rev() {
+        stack.process.process(group, "test").await.unwrap();
+    }
+    check_authors(&stack, &raw, &expected).await;
+    assert_eq!(expected.whose("1.0"), Some(("BOB", "Foo-Bar.tar.gz")));
+
+    // The teller says otherwise of the archive alone, is about another release, and is taken back.
+    for (version, path) in [("1.0", zip), ("1.1", zip)] {
+        send(&stack, &mut expected, 1, "Ann", (version, "pass", "linux", path)).await;
+        stack.work_off().await;
+        check_authors(&stack, &raw, &expected).await;
+    }
+    expected.retract(2, false);
+    withdraw_one(&stack, &id(2), &by_tester(BodyFate::Kept)).await;
+    check_authors(&stack, &raw, &expected).await;
+    // Now the very first names somebody.
+    send(&stack, &mut expected, 0, "Ann", ("1.0", "pass", "linux", bob)).await;
+    stack.work_off().await;
+    check_authors(&stack, &raw, &expected).await;
+
+    let upload = Upload::of_archive("CLEO", "Foo-Bar-1.0.tar.gz", None, Kind::Cpan);
+    uploads::store(&stack.process, vec![upload.expect("an archive's name")]).await.unwrap();
+    for number in [0, 2, 3] {
+        withdraw_one(&stack, &id(number), &by_tester(BodyFate::Kept)).await;
+        let release = stack.store().release(Language::Perl, "Foo-Bar", "1.0").await.unwrap().expect("the release");
+        let shown = release.summary.author.as_deref().zip(release.archive.as_deref());
+        assert_eq!(shown, Some(("CLEO", "Foo-Bar-1.0.tar.gz")), "without report {number}");
+    }
 }

@@ -124,12 +124,19 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     };
     // A failing index delays search alone, and without the database reports are spooled: neither takes the node out of
     // service.
-    let spooling = spool.is_some_and(|level| !level.full);
-    let status = if database || spooling { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let fault = match (app.leaving.is_cancelled(), database, spool) {
+        // Requests are still answered, but whoever chooses among nodes had better choose another.
+        (true, ..) => Some("this node is about to stop"),
+        (false, true, _) => None,
+        (false, false, None) => Some("the database does not answer"),
+        (false, false, Some(level)) if level.full => Some("the database is away and the spool is full"),
+        (false, false, Some(_)) => None,
+    };
+    let status = fault.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
     // Nor does a disk nearly full: readers go on, and intake says by itself that it does not.
     let disk = if app.limits.pressure.disk_full() { "nearly full" } else { "ok" };
-    let open = app.limits.pressure.check().is_ok() && status == StatusCode::OK;
-    let intake = if open { "open" } else { "closed" };
+    let full = !database && spool.is_none_or(|level| level.full);
+    let intake = if app.limits.pressure.check().is_ok() && !full { "open" } else { "closed" };
     let database = match (database, spool) {
         (true, _) => "ok",
         (false, None) => "failing",
@@ -139,6 +146,9 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     if let Some(level) = spool {
         parts["spooling"] = level.reports.into();
         parts["spool"] = if level.full { "full" } else { "ok" }.into();
+    }
+    if let Some(fault) = fault {
+        parts["error"] = fault.into();
     }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }

@@ -1,9 +1,8 @@
 //! Reports and uploads put into a server under test.
 
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
+use crate::raw::Raw;
 use crate::server::Server;
 use crate::submissions::Made;
 
@@ -68,28 +67,21 @@ pub struct Upload<'a> {
 
 /// Puts uploads into the database of a server, which may run.
 pub async fn put_uploads(server: &Server, uploads: &[Upload<'_>]) {
-    let options = SqliteConnectOptions::new()
-        .filename(server.data().join("assay.db"))
-        .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(crate::server::PATIENCE);
-    let database = SqlitePool::connect_with(options).await.unwrap();
+    let raw = Raw::of(server).await;
     for upload in uploads {
-        let released_at: chrono::DateTime<chrono::Utc> = upload.released_at.parse().unwrap();
-        sqlx::query(
-            "INSERT INTO uploads (number, language, distribution, version, author, filename, released_at, kind, seen_at) \
-             VALUES ($1, 'perl', $2, $3, $4, $5, $6, 'cpan', $6)",
+        let Upload { number, distribution, version, author, filename, released_at } = upload;
+        let at: chrono::DateTime<chrono::Utc> = released_at.parse().unwrap();
+        // As both databases write a time.
+        let at = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false);
+        let columns = "language, distribution, version, author, filename, released_at, kind, seen_at";
+        let values = format!("'perl', '{distribution}', '{version}', '{author}', '{filename}', '{at}', 'cpan', '{at}'");
+        raw.execute_either(
+            &format!("INSERT INTO uploads (number, {columns}) VALUES ({number}, {values})"),
+            &format!("INSERT INTO uploads (number, {columns}) OVERRIDING SYSTEM VALUE VALUES ({number}, {values})"),
         )
-        .bind(upload.number)
-        .bind(upload.distribution)
-        .bind(upload.version)
-        .bind(upload.author)
-        .bind(upload.filename)
-        .bind(released_at)
-        .execute(&database)
-        .await
-        .unwrap();
+        .await;
     }
-    database.close().await;
+    raw.close().await;
 }
 
 /// The one error of an answer in the contract's shape: message, path, and whether `status` stands beside.

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnectOptions;
 
 use super::legacy::{Tester, shown_to_tester};
 use crate::history::{hit, import, write};
+use crate::raw::Raw;
 use crate::server::{Server, exchange};
 use crate::submissions::{Made, fixture_bytes};
 
@@ -130,21 +129,17 @@ async fn a_release_leaves_cpan_with_its_upload_and_stays_counted() {
     let id = uuid::Uuid::new_v4().to_string();
     tester.submits_body(&server, &report(&tester, &id, "v5.36.0", "1.0")).await;
     server.settle().await;
-    let database = SqlitePool::connect_with(SqliteConnectOptions::new().filename(server.data().join("assay.db")));
-    let database = database.await.unwrap();
+    let raw = Raw::of(&server).await;
     for (status, on_cpan) in [("latest", true), ("backpan", false)] {
         let hits = json!({"hits": {"hits": [hit("PREACTION", "Foo-Bar-1.0.tar.gz", "2026-01-02T03:04:05", status)]}});
         let file = write(&server, "search.json", hits.to_string());
         import(&server, &["uploads", &file]);
-        let flag: bool = sqlx::query_scalar("SELECT on_cpan FROM releases WHERE distribution = 'Foo-Bar'")
-            .fetch_one(&database)
-            .await
-            .unwrap();
+        let flag: bool = raw.value("SELECT on_cpan FROM releases WHERE distribution = 'Foo-Bar'").await;
         assert_eq!(flag, on_cpan, "{status}");
         assert_eq!(server.json("/v3/release/dist/Foo-Bar/1.0").await["pass"], 1, "{status}");
         assert_eq!(server.json("/v3/release/dist/Foo-Bar").await.as_array().unwrap().len(), 1, "{status}");
     }
-    database.close().await;
+    raw.close().await;
 }
 
 /// Author, distribution and version.

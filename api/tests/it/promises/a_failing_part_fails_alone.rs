@@ -1,7 +1,10 @@
 //! Without its document index, or with a broken one, assay takes reports and counts them; only search is away.
 
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
 use crate::recount::check_counts;
-use crate::server::{Answer, Server};
+use crate::server::{Answer, PATIENCE, Server};
 use crate::submissions::Made;
 
 async fn reports_are_taken_and_counted(server: &Server) {
@@ -41,16 +44,20 @@ async fn an_index_that_is_lost_while_assay_runs_delays_search_alone() {
     let answer = server.get("/v4/search?q=successful").await;
     assert!(matches!(answer.status, 200 | 503), "{}", answer.text());
 
-    // Still unusable at the next start.
+    // Mended, it is filled again by itself.
+    std::fs::remove_file(server.data().join("index")).unwrap();
+    server.settle_index().await;
+    assert_eq!(server.json("/v4/search?q=successful").await["total"], 20);
+
+    // Unusable at the next start.
+    std::fs::remove_dir_all(server.data().join("index")).unwrap();
+    std::fs::write(server.data().join("index"), "not a directory").unwrap();
     server.stop();
     server.start_again();
     reports_are_taken_and_counted(&server).await;
     unavailable(&server.get("/v4/search?q=successful").await);
 
-    // Mended, it is filled again.
-    server.stop();
     std::fs::remove_file(server.data().join("index")).unwrap();
-    server.start_again();
     server.settle_index().await;
     assert_eq!(server.json("/v4/search?q=successful").await["total"], 30);
 }
@@ -76,5 +83,94 @@ async fn an_index_that_is_damaged_between_two_starts_is_made_again() {
     reports_are_taken_and_counted(&server).await;
     server.settle_index().await;
     assert_eq!(server.json("/v4/search?q=successful").await["total"], 20);
+    assert!(server.log().contains("begun anew"), "the damage was not told");
+}
+
+/// The paths of an index's files with an extension.
+fn files(index: &Path, extension: &str) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    assert!(!files.is_empty(), "{} has no {extension}", index.display());
+    files
+}
+
+/// Damages the index of a server that runs; search comes back without a restart, with all reports.
+async fn comes_back(damage: impl Fn(&Path)) {
+    let server = Server::start();
+    reports_are_taken_and_counted(&server).await;
+    server.settle_index().await;
+    damage(&server.data().join("index"));
+    reports_are_taken_and_counted(&server).await;
+    let end = Instant::now() + PATIENCE;
+    while !found(&server, 20).await {
+        assert!(Instant::now() < end, "search does not come back:\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.settle_index().await;
+    assert!(found(&server, 20).await, "search is gone again");
+}
+
+/// Whether a search is answered with so many reports.
+async fn found(server: &Server, expected: u64) -> bool {
+    let answer = server.get("/v4/search?q=%22all%20tests%20successful%22").await;
+    match answer.status {
+        200 => answer.json()["total"] == expected,
+        _ => {
+            unavailable(&answer);
+            false
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_directory_vanishes_while_assay_runs_is_made_again() {
+    comes_back(|index| std::fs::remove_dir_all(index).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_list_is_overwritten_while_assay_runs_is_made_again() {
+    comes_back(|index| std::fs::write(index.join("meta.json"), "garbage").unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_files_are_removed_while_assay_runs_is_searched_on() {
+    for extension in ["idx", "pos", "fast", "term"] {
+        comes_back(|index| files(index, extension).iter().for_each(|file| std::fs::remove_file(file).unwrap())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_lost_any_file_between_two_starts_is_made_again() {
+    let mut server = Server::start();
+    reports_are_taken_and_counted(&server).await;
+    for (begun, extension) in ["idx", "pos", "fast", "term", "fieldnorm", "store"].into_iter().enumerate() {
+        server.settle_index().await;
+        server.stop();
+        files(&server.data().join("index"), extension).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        server.start_again();
+        server.settle_index().await;
+        assert!(found(&server, 10).await, "without {extension}");
+        assert_eq!(server.log().matches("begun anew").count(), begun + 1, "without {extension}:\n{}", server.log());
+    }
+}
+
+/// What was cut off a file is still mapped into memory, and the system ends a process that reads it. Whoever keeps
+/// assay running starts it again, and then the damage is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_files_are_cut_while_assay_runs_is_made_again_at_the_latest_by_a_restart() {
+    let mut server = Server::start();
+    reports_are_taken_and_counted(&server).await;
+    server.settle_index().await;
+    for file in files(&server.data().join("index"), "term") {
+        std::fs::File::options().write(true).open(file).unwrap().set_len(0).unwrap();
+    }
+    let asked = server.client.get(server.at("/v4/search?q=successful")).send().await;
+    if asked.is_err() {
+        server.kill();
+        server.start_again();
+    }
+    reports_are_taken_and_counted(&server).await;
+    server.settle_index().await;
+    assert!(found(&server, 20).await, "search does not come back:\n{}", server.log());
     assert!(server.log().contains("begun anew"), "the damage was not told");
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use tantivy::directory::MmapDirectory;
 use tantivy::{Index, ReloadPolicy};
 
-use super::{OPENING, Payload, Tantivy, fields, guarded, told};
+use super::faults::{guarded, told};
+use super::opened::Payload;
+use super::place::check_positions;
+use super::{OPENING, Tantivy, fields};
 use crate::index::IndexError;
 
 /// The numbers of an index's documents.
@@ -38,8 +41,8 @@ impl Tantivy {
                 return Err(outdated());
             }
             let Some(payload) = metas.payload else { return Ok(Contents::default()) };
-            let payload = Payload::read(&payload).filter(|payload| payload.format == fields::FORMAT);
-            let mark = payload.ok_or_else(outdated)?.mark;
+            let mark = Payload::of_this_layout(&payload).ok_or_else(outdated)?.mark;
+            check_positions(&index).map_err(opening)?;
             let numbers = numbers(&index).map_err(opening)?;
             Ok(Contents { mark, numbers })
         })

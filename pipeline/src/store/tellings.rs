@@ -1,0 +1,93 @@
+//! Whose a release is: what its reports say of it, and which of them is believed.
+
+use super::fsck::Span;
+use super::releases::ReleaseNumber;
+use super::sql::{On, query};
+use super::{Result, Store, Tx};
+
+/// What a report says of the release it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// CPAN author id.
+    pub author: String,
+    /// Below the author's directory: `Foo-Bar-1.0.tar.gz`.
+    pub archive: Option<String>,
+}
+
+/// The report that a release believes, and the author that the release shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Teller {
+    pub release: ReleaseNumber,
+    /// `None`: no report of it names an author.
+    pub told_by: Option<i64>,
+    pub author: Option<String>,
+}
+
+/// The report that a release has to believe.
+const TOLD_BY: &str = "(SELECT extracts.number FROM extracts WHERE extracts.release = releases.number \
+                       AND NOT extracts.removed AND extracts.author IS NOT NULL ORDER BY extracts.number LIMIT 1)";
+
+/// What a release has to show: the word of its upload, or else that of the report it believes. These are the names of the
+/// word in the one and in the other.
+fn word(upload: &str, extract: &str) -> String {
+    format!(
+        "COALESCE((SELECT uploads.{upload} FROM uploads WHERE uploads.language = releases.language \
+         AND uploads.distribution = releases.distribution AND uploads.version = releases.version), \
+         (SELECT extracts.{extract} FROM extracts WHERE extracts.number = releases.told_by))"
+    )
+}
+
+impl Store {
+    /// Releases that show or believe anything else than they have to, by number.
+    pub async fn author_faults(&self, span: Span) -> Result<Vec<ReleaseNumber>> {
+        author_faults(&self.readers, span).await
+    }
+}
+
+impl Tx {
+    pub async fn author_faults(&mut self, span: Span) -> Result<Vec<ReleaseNumber>> {
+        author_faults(self.connection(), span).await
+    }
+
+    /// Whom these releases believe, in no order.
+    pub async fn tellers(&mut self, releases: &[ReleaseNumber]) -> Result<Vec<Teller>> {
+        let tellers: Vec<(i64, Option<i64>, Option<String>)> =
+            query("SELECT number, told_by, author FROM releases WHERE number IN (SELECT value FROM json_each($1))")
+                .bind(numbers(releases))
+                .fetch_all(self.connection())
+                .await?;
+        let teller = |(number, told_by, author)| Teller { release: ReleaseNumber(number), told_by, author };
+        Ok(tellers.into_iter().map(teller).collect())
+    }
+
+    /// Lets releases say what the rule says: the word of their upload, or else that of the report with the lowest number
+    /// of those that stand and name an author. The order in which reports were processed does not matter to it.
+    pub async fn retell_releases(&mut self, releases: &[ReleaseNumber]) -> Result<()> {
+        let wanted = "WHERE number IN (SELECT value FROM json_each($1))";
+        let (author, archive) = (word("author", "author"), word("filename", "archive"));
+        for sql in [
+            format!("UPDATE releases SET told_by = {TOLD_BY} {wanted}"),
+            format!("UPDATE releases SET author = {author}, archive = {archive} {wanted}"),
+        ] {
+            query(sql).bind(numbers(releases)).execute(self.connection()).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn author_faults(on: impl Into<On<'_>>, span: Span) -> Result<Vec<ReleaseNumber>> {
+    let (author, archive) = (word("author", "author"), word("filename", "archive"));
+    let faults: Vec<i64> = query(format!(
+        "SELECT number FROM releases WHERE number > $1 AND number <= $2 AND (told_by IS DISTINCT FROM {TOLD_BY} \
+         OR author IS DISTINCT FROM {author} OR archive IS DISTINCT FROM {archive}) ORDER BY number"
+    ))
+    .bind(span.after)
+    .bind(span.end)
+    .fetch_all(on)
+    .await?;
+    Ok(faults.into_iter().map(ReleaseNumber).collect())
+}
+
+fn numbers(releases: &[ReleaseNumber]) -> String {
+    super::list(&releases.iter().map(|release| release.0).collect::<Vec<_>>())
+}
