@@ -16,7 +16,7 @@ pub mod networks;
 pub mod outside;
 pub mod units;
 
-pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading, Uploads};
+pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading, Spooling, Uploads};
 pub use layers::{Origin, Sources};
 pub use networks::Networks;
 pub use units::{Listen, LogFormat, Secret, Size};
@@ -43,6 +43,7 @@ pub struct Settings {
     pub proxies: Networks,
     pub bounds: Bounds,
     pub intake: Intake,
+    pub spool: Spooling,
     pub privacy: Privacy,
     pub read: Reading,
     pub publish: Publishing,
@@ -148,6 +149,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let mut layers = Layers::gather(sources);
     let node = Node::read(&mut layers);
     let doors = Doors::read(&mut layers);
+    let spool = Spooling::read(&mut layers);
     let bounds = Bounds::read(&mut layers);
     let privacy = Privacy::read(&mut layers);
     let read = Reading::read(&mut layers);
@@ -179,6 +181,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         proxies: node.proxies,
         bounds,
         intake,
+        spool,
         privacy,
         read,
         publish,

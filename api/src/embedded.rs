@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use pipeline::accept::chain;
 use pipeline::clock::Clock;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
 use pipeline::queue::OutsideQueue;
+use pipeline::spool::{self, Glance};
 use pipeline::store::{SchemaFault, Scope, Store};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
 
 use crate::config::{Database, Index, Queue, Settings};
+use crate::server::spooling;
 
 use hold::held;
 pub use hold::{Hold, InUse, hold};
@@ -51,17 +53,32 @@ pub fn database_directory(settings: &Settings) -> PathBuf {
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     prepare(settings)?;
     let store = unmigrated(settings).await?;
-    let store = match &settings.queue {
-        Queue::InDatabase => store,
-        Queue::Redis(url) => store.with_queue(OutsideQueue::connect(&url.0).await?),
-    };
-    if let Err(error) = store.migrate().await {
-        return Err(match error.schema_fault() {
-            Some(fault) => WrongSchema { database: settings.database.clone(), fault }.into(),
-            None => error.into(),
-        });
-    }
+    bring_up(settings, &store).await?;
     Ok(store)
+}
+
+/// As [`open`], for a process that can take reports without a database; whether it is there. One on another machine is
+/// brought to this version's schema later, when it is away now.
+pub async fn open_if_there(settings: &Settings) -> anyhow::Result<(Store, bool)> {
+    prepare(settings)?;
+    let store = unmigrated(settings).await?;
+    if store.shared()
+        && let Err(error) = store.migrations().await
+        && error.transient()
+    {
+        tracing::warn!(error = %chain(&error), "the database {} is away at the start", settings.database);
+        return Ok((store, false));
+    }
+    bring_up(settings, &store).await?;
+    Ok((store, true))
+}
+
+async fn bring_up(settings: &Settings, store: &Store) -> anyhow::Result<()> {
+    let Err(error) = store.migrate().await else { return Ok(()) };
+    Err(match error.schema_fault() {
+        Some(fault) => WrongSchema { database: settings.database.clone(), fault }.into(),
+        None => error.into(),
+    })
 }
 
 /// The database as it is. PostgreSQL is not connected to before it is needed.
@@ -70,7 +87,11 @@ async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
         Database::Sqlite(path) => Store::open(path).await,
         Database::Postgres(url) => Store::postgres(url),
     };
-    opened.with_context(|| format!("the database {} cannot be opened", settings.database))
+    let store = opened.with_context(|| format!("the database {} cannot be opened", settings.database))?;
+    Ok(match &settings.queue {
+        Queue::InDatabase => store,
+        Queue::Redis(url) => store.with_queue(OutsideQueue::connect(&url.0).await?),
+    })
 }
 
 /// Whether there is no database yet. Of a server only the asking tells.
@@ -213,13 +234,19 @@ async fn check_stored(settings: &Settings) -> Vec<Part> {
     if data.fault.is_some() || !settings.data.exists() {
         return vec![data];
     }
-    let database = Part::of("database", check_database(settings).await);
+    let mut parts = vec![data, Part::of("database", check_database(settings).await)];
+    if spooling::path(settings).exists() {
+        parts.push(Part::of("spool", check_spool(settings).await));
+    }
     if held(settings) {
         // What a running server holds is in use, and that it is in use shows that it works.
         let running = || Ok("in use by the assay that works on this directory".to_owned());
-        return vec![data, database, Part::of("index", running()), Part::of("listen", running())];
+        parts.extend([Part::of("index", running()), Part::of("listen", running())]);
+    } else {
+        parts.push(Part::of("index", check_index(settings)));
+        parts.push(Part::of("listen", check_listen(settings).await));
     }
-    vec![data, database, Part::of("index", check_index(settings)), Part::of("listen", check_listen(settings).await)]
+    parts
 }
 
 fn check_data(data: &Path) -> anyhow::Result<String> {
@@ -244,6 +271,12 @@ async fn check_database(settings: &Settings) -> anyhow::Result<String> {
     let freshness = store.freshness(Clock::System.now()).await?;
     let reports = store.totals().await?.total();
     Ok(format!("{reports} reports processed, {} waiting, change {}", freshness.waiting, freshness.head))
+}
+
+async fn check_spool(settings: &Settings) -> anyhow::Result<String> {
+    let Glance { reports, oldest, refusals } = spool::glance(&spooling::path(settings)).await?;
+    let since = oldest.map(|oldest| format!(" since {}", oldest.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    Ok(format!("{reports} reports wait for the database{}, {refusals} refused lately", since.unwrap_or_default()))
 }
 
 fn check_index(settings: &Settings) -> anyhow::Result<String> {

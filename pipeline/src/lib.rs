@@ -2,7 +2,8 @@
 //!
 //! The files are named in the order it happens:
 //!
-//! 1. A door (in the `api` crate) has checked a submission; [`identify`] tells whose it is.
+//! 1. A door (in the `api` crate) has checked a submission; [`identify`] tells whose it is. [`intake`] sends it on, and
+//!    into the [`spool`] while the database is away.
 //! 2. [`accept`] commits submissions that arrive together together, with one fsync and one job. A 202 may be sent.
 //! 3. [`queue`] hands the job to a [`worker`].
 //! 4. [`process`] reads the extracts and, in one transaction, replaces the old ones, moves every count by the signed
@@ -16,9 +17,9 @@
 //! [`withdraw`] takes a report back, and puts it back. [`jobs`] is what operators do with work that failed. [`rebuild`]
 //! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`import`] brings other
 //! servers' history in, and [`uploads`] what was released. No step calls another: they meet through a stored row or a
-//! job. [`store`] alone writes SQL, [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes,
-//! [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time, [`link`]
-//! reaches Redis.
+//! job. [`store`] alone writes SQL, but for the spool's own file; [`index`] alone speaks to a search engine. [`bodies`]
+//! packs and unpacks bytes, [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells
+//! the time, [`link`] reaches Redis.
 
 pub mod accept;
 pub mod bodies;
@@ -30,6 +31,7 @@ pub mod fsck;
 pub mod identify;
 pub mod import;
 pub mod index;
+pub mod intake;
 pub mod jobs;
 pub mod link;
 pub mod measures;
@@ -39,6 +41,7 @@ pub mod queue;
 pub mod readers;
 pub mod rebuild;
 pub mod search;
+pub mod spool;
 pub mod store;
 pub mod submission;
 pub mod tokens;

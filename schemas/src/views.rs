@@ -292,11 +292,29 @@ pub struct ReceiptView {
     pub received_at: DateTime<Utc>,
     /// SHA-256 of the bytes as they came, in hexadecimal.
     pub digest: String,
+    /// Counted from 1; 0 while that is not known yet.
     pub revision: i64,
     /// Present for a report that was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<WithdrawnView>,
+    /// While it is spooled: how many submissions are handed over to the database before it, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<i64>,
+    /// Submissions under this id that this node took in while the database was away, and that turned out not to be
+    /// acceptable once it could be asked; oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusalView>,
     pub links: BTreeMap<String, String>,
+}
+
+/// A submission that was refused after it had been spooled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RefusalView {
+    /// SHA-256 of the bytes as they came, in hexadecimal.
+    pub digest: String,
+    pub received_at: DateTime<Utc>,
+    pub refused_at: DateTime<Utc>,
+    pub reason: String,
 }
 
 /// One try at processing a report.

@@ -164,6 +164,24 @@ concern! {
 }
 
 concern! {
+    /// What a node accepts while a database on another machine is away. The embedded profile needs no spool.
+    pub struct Spooling in "spool.", table SPOOL {
+        /// Most bytes of reports, packed, in the spool. Beyond it reports are answered 503 until the database is back.
+        bytes: Size = "1 GiB", "a size from 1 MiB to 1 TiB",
+            if |size: &Size| (Size::MIB..=1024 * Size::GIB).contains(&size.0);
+        /// Most reports in the spool. Their ids are kept in memory, some 40 bytes each.
+        reports: usize = "1000000", "1 to 100000000 reports", if |most: &usize| (1..=100_000_000).contains(most);
+        /// Time that the database has for one question of a sender of reports; then the report is spooled.
+        patience: Duration = "5s", "a duration from 100ms to 1m",
+            if |time: &Duration| (Duration::from_millis(100)..=Duration::from_secs(60)).contains(time);
+        /// Time for which receipts tell of reports that were spooled and then refused, and for which a legacy report
+        /// waits for its profile to be registered.
+        remember: Duration = "30d", "a duration from 1h to 365d",
+            if |time: &Duration| (Duration::from_secs(3600)..=Duration::from_secs(365 * 86_400)).contains(time);
+    }
+}
+
+concern! {
     /// Bounds on connections.
     pub struct Bounds in "server.", table SERVER {
         /// Connections that are open at the same time. Further ones wait with the system until one ends.
@@ -263,7 +281,7 @@ concern! {
 
 /// Every setting, in the order of the manual.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    [NODE, INTAKE, SERVER, PRIVACY, READ, PUBLISH, UPLOADS, LOG, CLIENT].into_iter().flatten()
+    [NODE, INTAKE, SPOOL, SERVER, PRIVACY, READ, PUBLISH, UPLOADS, LOG, CLIENT].into_iter().flatten()
 }
 
 pub fn find(name: &str) -> Option<&'static Key> {

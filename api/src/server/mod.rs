@@ -1,5 +1,6 @@
 //! The HTTP server: doors, readers, pages, operations.
 
+mod away;
 mod cache;
 mod connections;
 mod contract;
@@ -17,6 +18,7 @@ mod redis;
 mod releases_poll;
 mod routes;
 mod run;
+pub mod spooling;
 mod testers;
 mod tokens;
 mod www;
@@ -25,10 +27,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pipeline::accept::Acceptor;
 use pipeline::events::Events;
 use pipeline::identify::Identify;
 use pipeline::index::DocumentIndex;
+use pipeline::intake::Intake;
 use pipeline::measures::{Measures, gauge};
 use pipeline::publish::Artefacts;
 use pipeline::queue::Gate;
@@ -49,7 +51,7 @@ use redis::Redis;
 /// All that handlers use.
 pub struct App {
     pub readers: Readers,
-    pub acceptor: Acceptor,
+    pub intake: Intake,
     pub identify: Identify,
     pub events: Events,
     pub redis: Redis,

@@ -22,7 +22,7 @@ use pipeline::store::{Axis, Failures, ResultFilter};
 use schemas::extract::Language;
 use schemas::grade::Counts;
 use schemas::query;
-use schemas::views::{MatrixView, Page};
+use schemas::views::{Freshness, MatrixView, Page, State as Stage};
 use serde::Deserialize;
 
 use super::App;
@@ -274,7 +274,11 @@ async fn found(State(app): State<Arc<App>>, Query(asked): Query<search::Asked>) 
 async fn receipt(State(app): State<Arc<App>>, Path(id): Path<String>) -> Shown {
     let id = id_of(&id)?;
     let view = receipts::settled(&app, id, std::time::Duration::ZERO).await?.ok_or_else(|| missing(id))?;
-    let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
+    let freshness = match view.state {
+        // What is in the spool is told while the database is away.
+        Stage::Spooled => Freshness { fresh_at: view.received_at, ..Freshness::default() },
+        _ => app.readers.store.freshness(app.readers.clock.now()).await?,
+    };
     Ok(shown(StatusCode::OK, pages::receipt(&site(&app), &view, freshness)))
 }
 

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pipeline::accept::{AcceptError, chain};
+use pipeline::intake::IntakeError;
 use pipeline::search::SearchError;
+use pipeline::spool::SpoolError;
 use pipeline::store::StoreError;
 use schemas::problem::{Fault, Problem};
 
@@ -225,6 +227,29 @@ impl From<AcceptError> for ApiError {
     fn from(error: AcceptError) -> Self {
         tracing::error!(request.id = %request_id(), error = %chain(&error), "a submission was not stored");
         ApiError::unavailable("the report was not stored; please send it again")
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Accept(error) => error.into(),
+            IntakeError::Spool(error @ SpoolError::Full { .. }) => {
+                tracing::error!(request.id = %request_id(), error = %chain(&error), "a submission was turned away");
+                ApiError::full("the database is away and the spool is full; please send the report again later")
+            }
+            IntakeError::Spool(error) => {
+                tracing::error!(request.id = %request_id(), error = %chain(&error), "a submission was not spooled");
+                ApiError::unavailable("the report was not stored; please send it again")
+            }
+        }
+    }
+}
+
+impl From<SpoolError> for ApiError {
+    fn from(error: SpoolError) -> Self {
+        tracing::error!(request.id = %request_id(), error = %chain(&error), "the spool cannot be read");
+        ApiError::unavailable("the spool of this node is not available; please try again")
     }
 }
 

@@ -14,6 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::App;
+use super::away;
 use super::cache::named_by_content;
 use super::contract::{self, sockets, swagger};
 use super::intake::{metabase, v3, v4, withdrawals};
@@ -62,6 +63,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(status::metrics))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), away::hurry))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), reword))
         .layer(CatchPanicLayer::custom(broken))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), observe))
@@ -133,7 +135,8 @@ async fn reword(State(app): State<Arc<App>>, request: Request<Body>, next: Next)
 /// Bytes of the framework's own refusals at most.
 const LONGEST_REFUSAL: usize = 16 * 1024;
 
-fn refusal(app: &App, path: &str, error: ApiError) -> Response {
+/// A problem in the shape that the path's readers understand.
+pub fn refusal(app: &App, path: &str, error: ApiError) -> Response {
     let legacy = path.starts_with("/api/v1") || path.starts_with("/beta");
     let contract = path.starts_with("/v3") || path.starts_with("/v1");
     if contract && error.status() != StatusCode::NOT_FOUND {

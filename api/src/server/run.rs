@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use pipeline::accept::Acceptor;
+use pipeline::accept::{Acceptor, chain};
 use pipeline::clock::Clock;
 use pipeline::events::Events;
 use pipeline::identify::Identify;
 use pipeline::index::DocumentIndex;
+use pipeline::intake::Intake;
 use pipeline::measures::Measures;
 use pipeline::process::Process;
 use pipeline::publish::Publish;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
+use pipeline::spool::Spool;
 use pipeline::worker::Worker;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -26,7 +28,7 @@ use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
 use super::redis::Redis;
-use super::{App, Gauges, Rules, demo, releases_poll, routes};
+use super::{App, Gauges, Rules, demo, releases_poll, routes, spooling};
 use crate::config::{Database, Index, Listen, Settings};
 use crate::embedded;
 use crate::upstream::Upstream;
@@ -62,13 +64,16 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         Role::Worker if own => Some(embedded::hold(&settings, "worker")?),
         _ => None,
     };
-    let store = embedded::open(&settings).await?;
-    let process = Process {
-        events: Events::new(store.head().await.context("the database cannot be read")?),
-        store: store.clone(),
-        clock: Clock::System,
-        measures: Measures::new(),
+    // Without a database, a node that takes reports can do so, and a worker can do nothing.
+    let (store, there) = match role {
+        Role::Worker => (embedded::open(&settings).await?, true),
+        Role::Everything | Role::Api => embedded::open_if_there(&settings).await?,
     };
+    let head = if there { store.head().await.context("the database cannot be read")? } else { 0 };
+    let process =
+        Process { events: Events::new(head), store: store.clone(), clock: Clock::System, measures: Measures::new() };
+    let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
+    let spool = spooling.as_ref().map(|spooling| spooling.spool.clone());
     let redis = Redis::new(&settings, &process)?;
     tracker.spawn(redis.bridge.clone().run(stop.clone()));
     let gate = Gate::new(settings.workers);
@@ -81,7 +86,10 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
             gate: gate.clone(),
             name: format!("{}-{}", std::process::id(), &Uuid::new_v4().simple().to_string()[..8]),
         };
-        worker.start(stop.clone(), &tracker).await.context("the worker could not start")?;
+        match spool.clone().filter(|_| !there) {
+            None => worker.start(stop.clone(), &tracker).await.context("the worker could not start")?,
+            Some(spool) => drop(tokio::spawn(start_later(worker, spool, stop.clone(), tracker.clone()))),
+        }
         if let Some(url) = &settings.uploads.upstream {
             let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
             tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
@@ -93,7 +101,8 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
-        let app = Arc::new(app(&settings, process, redis, index, gate, leaving, stop.clone()));
+        let intake = intake(&settings, &process, spool.clone(), there, &stop, &tracker);
+        let app = Arc::new(app(&settings, process, redis, intake, index, gate, leaving, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -108,11 +117,29 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         cut.cancel();
         drop(tokio::time::timeout(CLOSE, tracker.wait()).await);
     }
+    // What is in the spool stays there for the next start.
+    if let Some(spool) = spool
+        && tokio::time::timeout(CLOSE, spool.close()).await.is_err()
+    {
+        tracing::warn!("the spool was not closed in time; it recovers at the next start");
+    }
     // Closing waits for every connection, and what did not end in time may hold one for ever.
     if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; it recovers at the next start");
     }
     Ok(())
+}
+
+/// Starts a worker once the database, which was away at the start, answers.
+async fn start_later(worker: Worker, spool: Spool, stop: CancellationToken, tracker: TaskTracker) {
+    tokio::select! {
+        () = spool.database() => {}
+        () = stop.cancelled() => return,
+    }
+    if let Err(error) = worker.start(stop.clone(), &tracker).await {
+        tracing::error!(error = %chain(&error), "the worker could not start; this process ends");
+        stop.cancel();
+    }
 }
 
 /// The document index; without it, reports are accepted and counted all the same.
@@ -123,32 +150,48 @@ fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
     })
 }
 
+/// Where doors hand submissions in, and what hands over what this node has spooled.
+fn intake(
+    settings: &Settings,
+    process: &Process,
+    spool: Option<Spool>,
+    there: bool,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Intake {
+    let Process { store, clock, events, measures } = process.clone();
+    let identify = Identify::new(store.clone(), clock.clone()).follow(&events);
+    let acceptor = Acceptor::start(store, clock, events, measures, settings.intake.group_limit);
+    spooling::begin(spool, there, process, identify, acceptor, stop, tracker)
+}
+
 fn app(
     settings: &Settings,
     process: Process,
     redis: Redis,
+    intake: Intake,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
     leaving: CancellationToken,
     stop: CancellationToken,
 ) -> App {
     let Process { store, clock, events, measures } = process;
-    let intake = &settings.intake;
+    let rules = &settings.intake;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     App {
-        readers: Readers { store: store.clone(), clock: clock.clone() },
-        acceptor: Acceptor::start(store.clone(), clock.clone(), events.clone(), measures.clone(), intake.group_limit),
-        identify: Identify::new(store, clock.clone()).follow(&events),
+        readers: Readers { store, clock: clock.clone() },
+        identify: intake.identify.clone(),
+        intake,
         answers: Answers::start(settings.read.cache.bytes(), &events),
         artefacts: embedded::artefacts(settings),
         feeds: Arc::new(Semaphore::new(settings.read.feeds)),
         index,
         gate,
         rules: Rules {
-            anonymous: intake.anonymous,
+            anonymous: rules.anonymous,
             local: settings.public_url.is_none() && settings.listen.iter().all(Listen::loopback),
             addresses: settings.privacy.addresses,
-            body_limit: size(intake.body_limit.bytes()),
+            body_limit: size(rules.body_limit.bytes()),
             page_limit: settings.read.page_limit,
             feed_patience: settings.read.feed_patience,
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),

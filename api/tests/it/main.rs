@@ -35,6 +35,7 @@ mod schemathesis;
 mod scriptalicious;
 mod server;
 mod slow_connections;
+mod spool;
 mod start_and_stop;
 mod submissions;
 mod tokens;

@@ -412,6 +412,8 @@ pub fn receipt(state: State) -> ReceiptView {
         digest: DIGEST.to_owned(),
         revision: 1,
         withdrawn: None,
+        ahead: None,
+        refused: Vec::new(),
         links: BTreeMap::new(),
     }
 }

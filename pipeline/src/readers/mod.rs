@@ -10,6 +10,7 @@ mod testers;
 
 pub use letters::Letter;
 pub use lists::{Place, Selection};
+pub use receipts::fresh_receipt;
 pub use reports::{Original, Reread};
 
 use std::collections::BTreeMap;

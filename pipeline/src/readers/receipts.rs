@@ -1,6 +1,9 @@
 //! What became of a submission.
 
-use schemas::ids::ReportId;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemas::ids::{Digest, ReportId};
 use schemas::views::{AttemptView, ReceiptView, State};
 
 use super::{Readers, links};
@@ -12,7 +15,6 @@ impl Readers {
         let Some(report) = self.store.report(id).await? else { return Ok(None) };
         let attempts = self.store.attempts(report.group).await?;
         let withdrawal = self.store.withdrawal(report.number).await?;
-        let id = report.id.to_string();
         Ok(Some(ReceiptView {
             state: state(&report, &attempts),
             reason: report.reason,
@@ -22,12 +24,10 @@ impl Readers {
             digest: report.digest.to_string(),
             revision: report.revision,
             withdrawn: withdrawal.map(|withdrawal| withdrawal.view()),
-            links: links([
-                ("page", format!("/status/{id}")),
-                ("report", format!("/v4/reports/{id}")),
-                ("self", format!("/v4/reports/{id}/receipt")),
-            ]),
-            id,
+            ahead: None,
+            refused: Vec::new(),
+            links: receipt_links(id),
+            id: id.to_string(),
         }))
     }
 
@@ -37,6 +37,32 @@ impl Readers {
             settled => Ok(settled),
         }
     }
+}
+
+/// The receipt of a submission just taken in: known without a look into the database.
+pub fn fresh_receipt(id: ReportId, state: State, digest: Digest, received_at: DateTime<Utc>) -> ReceiptView {
+    ReceiptView {
+        id: id.to_string(),
+        state,
+        reason: None,
+        job: None,
+        attempts: Vec::new(),
+        received_at,
+        digest: digest.to_string(),
+        revision: 0,
+        withdrawn: None,
+        ahead: None,
+        refused: Vec::new(),
+        links: receipt_links(id),
+    }
+}
+
+fn receipt_links(id: ReportId) -> BTreeMap<String, String> {
+    links([
+        ("page", format!("/status/{id}")),
+        ("report", format!("/v4/reports/{id}")),
+        ("self", format!("/v4/reports/{id}/receipt")),
+    ])
 }
 
 /// An accepted report whose group has an attempt without an end is being processed, as far as anyone can tell.

@@ -27,6 +27,7 @@ mod rebuild;
 mod recount;
 mod redis_queue;
 mod search;
+mod spool;
 mod stack;
 mod uploads;
 mod withdrawing;

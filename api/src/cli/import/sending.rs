@@ -114,7 +114,7 @@ fn settle(range: &[usize], answers: Vec<LineView>, fates: &mut [Option<Fate>]) -
 fn fate(answer: LineView) -> Option<Fate> {
     match (answer.outcome.as_str(), answer.status) {
         (_, 429 | 500..) => None,
-        ("accepted", _) => Some(Fate::Accepted),
+        ("accepted" | "spooled", _) => Some(Fate::Accepted),
         ("duplicate", _) => Some(Fate::Duplicate),
         ("corrected", _) => Some(Fate::Corrected),
         (outcome, status) => {

@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use pipeline::accept::Acceptance;
-use pipeline::store::{Door, Scope};
-use pipeline::submission::Submission;
+use pipeline::intake::{Offer, Taken};
+use pipeline::store::Door;
 use schemas::ids::ReportId;
 use schemas::report::{Dialect, Invalid, Report};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use super::list::{self, PIECE, Piece};
 use super::refusal::Refusal;
 use super::report::document;
 use crate::server::App;
-use crate::server::intake::{body, credentials::bearer};
+use crate::server::intake::{body, credentials::submitter};
 use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
 use crate::server::reading::JSON;
@@ -73,8 +73,8 @@ async fn take(
     id: Option<ReportId>,
 ) -> Result<ReportId, Response> {
     app.limits.admit(sender).await.map_err(failed)?;
-    let token = bearer(app, headers, Scope::Submit).await.map_err(failed)?;
-    if token.is_none() && !app.rules.anonymous {
+    let credential = submitter(app, headers).await.map_err(failed)?;
+    if !credential.shown() && !app.rules.anonymous {
         return Err(failed(ApiError::unauthorized("a credential is needed")));
     }
     let bytes = body::whole(app, headers, body)
@@ -86,17 +86,13 @@ async fn take(
     // What the collector takes is what the door of v4 takes: the same names of languages, the same optional id.
     let report =
         Report::parse(&bytes, Dialect::V4).map_err(|invalid| refuse(StatusCode::BAD_REQUEST, &faults(invalid)))?;
-    let tester = match &token {
-        Some(token) => app.identify.token_tester(token, &report.reporter).await,
-        None => app.identify.anonymous(&report.reporter).await,
-    };
-    let tester = tester.map_err(|error| failed(error.into()))?;
-    app.limits.count_tester(sender, tester.number, token.is_some(), 1).await.map_err(failed)?;
+    let whose = app.intake.whose(&credential, &report.reporter).await.map_err(|error| failed(error.into()))?;
+    app.limits.count_whose(sender, &whose, credential.shown(), 1).await.map_err(failed)?;
     // What is under way keeps its share of the memory for bodies until it is stored.
     let _held = bytes.clone();
     let id = id.or(report.id).unwrap_or_else(|| ReportId(Uuid::new_v4()));
-    match app.acceptor.accept(Submission::new(id, Door::V4, &tester, bytes)).await {
-        Ok(Acceptance::Conflict { .. }) => {
+    match app.intake.take(Offer::new(id, Door::V4, whose, bytes)).await {
+        Ok(Taken::Stored(Acceptance::Conflict { .. })) => {
             let text = "another report has this id, and its tester is not the sender".to_owned();
             Err(refuse(StatusCode::CONFLICT, &[("/id".to_owned(), text)]))
         }

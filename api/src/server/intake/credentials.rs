@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pipeline::intake::Credential;
 use pipeline::store::{Scope, Token};
 use uuid::Uuid;
 
@@ -11,6 +12,27 @@ use crate::server::problems::ApiError;
 
 /// The token in `Authorization: Bearer …`, if it is valid and allows `scope`. `None`: no token was sent.
 pub async fn bearer(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Option<Token>, ApiError> {
+    let Some(secret) = secret(headers)? else { return Ok(None) };
+    match app.identify.token(secret).await? {
+        None => Err(unknown()),
+        Some(token) if token.allows(scope) => Ok(Some(token)),
+        Some(_) => Err(lacking(scope)),
+    }
+}
+
+/// What a sender of reports has shown: nothing, a token that allows to submit, or one that cannot be looked up while
+/// the database is away.
+pub async fn submitter(app: &App, headers: &HeaderMap) -> Result<Credential, ApiError> {
+    let Some(secret) = secret(headers)? else { return Ok(Credential::Absent) };
+    match app.intake.token(secret).await? {
+        None => Err(unknown()),
+        Some(Credential::Token { token, .. }) if !token.allows(Scope::Submit) => Err(lacking(Scope::Submit)),
+        Some(credential) => Ok(credential),
+    }
+}
+
+/// The secret in `Authorization: Bearer …`.
+fn secret(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let secret = value
         .to_str()
@@ -18,14 +40,18 @@ pub async fn bearer(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Opti
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, secret)| secret.trim());
-    let Some(secret) = secret else {
-        return Err(ApiError::unauthorized("send the token as `Authorization: Bearer TOKEN`"));
-    };
-    match app.identify.token(secret).await? {
-        None => Err(ApiError::unauthorized("the token is unknown, expired or revoked")),
-        Some(token) if token.allows(scope) => Ok(Some(token)),
-        Some(_) => Err(ApiError::forbidden(format!("the token does not have the scope {scope}"))),
+    match secret {
+        Some(secret) => Ok(Some(secret)),
+        None => Err(ApiError::unauthorized("send the token as `Authorization: Bearer TOKEN`")),
     }
+}
+
+fn unknown() -> ApiError {
+    ApiError::unauthorized("the token is unknown, expired or revoked")
+}
+
+fn lacking(scope: Scope) -> ApiError {
+    ApiError::forbidden(format!("the token does not have the scope {scope}"))
 }
 
 /// A token that allows `scope`, or a refusal.

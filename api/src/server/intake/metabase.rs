@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pipeline::accept::Acceptance;
 use pipeline::identify::Proof;
+use pipeline::intake::{LegacyProof, Offer, Taken};
 use pipeline::store::Door;
-use pipeline::submission::Submission;
 use schemas::metabase;
 use schemas::report::Reporter;
 use serde_json::{Value, json};
@@ -42,13 +42,13 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "the credentials are not Basic profile:secret"));
         }
     };
-    let tester = match app.identify.legacy(profile, &secret).await.map_err(ApiError::from)? {
-        Proof::Proven(tester) => tester,
-        Proof::Unknown => {
+    let whose = match app.intake.legacy(profile, &secret).await.map_err(ApiError::from)? {
+        LegacyProof::Whose(whose) => whose,
+        LegacyProof::Unknown => {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, format!("User {profile} unrecognized")));
         }
         // The client looks its profile up next, finds it, and tells its tester that authentication failed.
-        Proof::WrongSecret => {
+        LegacyProof::WrongSecret => {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 format!(
@@ -58,7 +58,7 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
             ));
         }
     };
-    app.limits.count_tester(sender, tester.number, true, 1).await?;
+    app.limits.count_whose(sender, &whose, true, 1).await?;
     let bytes = body::whole(app, headers, body).await?;
     // What is under way keeps its share of the memory for bodies until it is stored.
     let _held = bytes.clone();
@@ -71,22 +71,24 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
         ));
     }
     // Refuses what cannot be counted now, while its sender listens.
-    report.upgrade(Reporter { name: Some(tester.name.clone()), email: String::new() })?;
-    let submission = Submission::new(id, Door::Metabase, &tester, bytes);
-    let digest = submission.digest;
-    match app.acceptor.accept(submission).await.map_err(ApiError::from)? {
-        Acceptance::Accepted | Acceptance::Duplicate | Acceptance::Corrected { .. } => {
+    let name = whose.tester.as_ref().map(|tester| tester.name.clone());
+    report.upgrade(Reporter { name, email: String::new() })?;
+    let offer = Offer::new(id, Door::Metabase, whose, bytes);
+    let digest = offer.digest;
+    match app.intake.take(offer).await.map_err(ApiError::from)? {
+        Taken::Spooled { .. }
+        | Taken::Stored(Acceptance::Accepted | Acceptance::Duplicate | Acceptance::Corrected { .. }) => {
             let location = HeaderValue::from_str(&format!("/api/v1/guid/{id}")).expect("an id is hexadecimal digits");
             let mut response = answer(StatusCode::CREATED, &json!({"guid": id}));
             response.headers_mut().insert(header::LOCATION, location);
             Ok(response)
         }
-        Acceptance::Conflict { stored } => {
+        Taken::Stored(Acceptance::Conflict { stored }) => {
             let detail =
                 format!("report {id} was sent by another tester: digest {stored} is stored, {digest} was sent");
             Err(Refusal::new(StatusCode::CONFLICT, detail))
         }
-        Acceptance::Withdrawn { .. } => {
+        Taken::Stored(Acceptance::Withdrawn { .. }) => {
             Err(Refusal::new(StatusCode::CONFLICT, format!("report {id} was withdrawn and is not corrected")))
         }
     }

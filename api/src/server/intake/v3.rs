@@ -7,15 +7,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use pipeline::store::{Door, Scope};
-use pipeline::submission::Submission;
+use pipeline::intake::{Credential, Offer};
+use pipeline::store::Door;
 use schemas::ids::ReportId;
 use schemas::report::{Dialect, Report, content_type_v3, faults_v3};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::body::{self, BodyFault};
-use super::credentials::bearer;
+use super::credentials::submitter;
 use crate::server::App;
 use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
@@ -29,15 +29,15 @@ pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: Header
 }
 
 async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Response {
-    let token = match app.limits.admit(sender).await {
-        Ok(()) => bearer(app, headers, Scope::Submit).await,
+    let credential = match app.limits.admit(sender).await {
+        Ok(()) => submitter(app, headers).await,
         Err(error) => Err(error),
     };
-    let token = match token {
-        Ok(None) if !app.rules.anonymous => {
+    let credential = match credential {
+        Ok(Credential::Absent) if !app.rules.anonymous => {
             return refuse(StatusCode::UNAUTHORIZED, &[("a credential is needed".to_owned(), "/".to_owned())]);
         }
-        Ok(token) => token,
+        Ok(credential) => credential,
         Err(error) => return contract_error(error),
     };
     if let Some(kind) = headers.get(header::CONTENT_TYPE)
@@ -55,22 +55,18 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
     let Ok(report) = Report::parse(&bytes, Dialect::V3) else {
         return refuse(StatusCode::BAD_REQUEST, &faults_v3(&bytes));
     };
-    let tester = match &token {
-        Some(token) => app.identify.token_tester(token, &report.reporter).await,
-        None => app.identify.anonymous(&report.reporter).await,
-    };
-    let tester = match tester {
-        Ok(tester) => tester,
+    let whose = match app.intake.whose(&credential, &report.reporter).await {
+        Ok(whose) => whose,
         Err(error) => return contract_error(error.into()),
     };
-    if let Err(error) = app.limits.count_tester(sender, tester.number, token.is_some(), 1).await {
+    if let Err(error) = app.limits.count_whose(sender, &whose, credential.shown(), 1).await {
         return contract_error(error);
     }
     // What is under way keeps its share of the memory for bodies until it is stored.
     let _held = bytes.clone();
     // The door gives its own id, whatever the sender says (contract §11.2).
     let id = ReportId(Uuid::new_v4());
-    match app.acceptor.accept(Submission::new(id, Door::V3, &tester, bytes)).await {
+    match app.intake.take(Offer::new(id, Door::V3, whose, bytes)).await {
         Ok(_) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
         Err(error) => contract_error(error.into()),
     }

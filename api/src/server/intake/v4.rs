@@ -1,6 +1,5 @@
 //! `POST /v4/reports`: one report, or many as NDJSON.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +10,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use pipeline::accept::Acceptance;
-use pipeline::store::{Door, Scope, TesterNumber, Token};
-use pipeline::submission::Submission;
+use pipeline::intake::{Credential, Offer, Taken};
+use pipeline::readers::fresh_receipt;
+use pipeline::store::Door;
 use schemas::ids::ReportId;
 use schemas::report::{Dialect, Invalid, Report};
 use schemas::views::{LineView, ReceiptView, State as Stage};
 use uuid::Uuid;
 
 use super::body::{self, BodyFault};
-use super::credentials::bearer;
+use super::credentials::submitter;
 use crate::server::App;
 use crate::server::limits::sender::Sender;
 use crate::server::problems::ApiError;
@@ -38,8 +38,8 @@ pub async fn submit(
     body: Body,
 ) -> Result<Response, ApiError> {
     app.limits.admit(&sender).await?;
-    let token = bearer(&app, &headers, Scope::Submit).await?;
-    if token.is_none() && !app.rules.anonymous {
+    let credential = submitter(&app, &headers).await?;
+    if !credential.shown() && !app.rules.anonymous {
         return Err(ApiError::unauthorized("reports are taken with a token; ask the operator for one"));
     }
     let kind = Kind::of(&headers)?;
@@ -47,8 +47,8 @@ pub async fn submit(
     // What is under way keeps its share of the memory for bodies until it is answered.
     let _held = bytes.clone();
     match kind {
-        Kind::One => one(&app, &sender, token.as_ref(), &headers, bytes).await,
-        Kind::Many => many(&app, &sender, token.as_ref(), bytes).await,
+        Kind::One => one(&app, &sender, &credential, &headers, bytes).await,
+        Kind::Many => many(&app, &sender, &credential, bytes).await,
     }
 }
 
@@ -76,30 +76,38 @@ impl Kind {
 async fn one(
     app: &App,
     sender: &Sender,
-    token: Option<&Token>,
+    credential: &Credential,
     headers: &HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
-    let submission = match submission(app, token, bytes).await {
-        Ok(submission) => submission,
+    let offer = match offer(app, credential, bytes).await {
+        Ok(offer) => offer,
         Err(error) => {
             app.measures.count_refusal(Door::V4);
             return Err(error);
         }
     };
-    app.limits.count_tester(sender, submission.tester, token.is_some(), 1).await?;
-    let (id, digest) = (submission.id, submission.digest);
-    let acceptance = app.acceptor.accept(submission).await?;
-    let (status, revision) = match acceptance {
-        Acceptance::Accepted => (StatusCode::ACCEPTED, 1),
-        Acceptance::Corrected { revision } => (StatusCode::ACCEPTED, revision),
-        Acceptance::Duplicate => (StatusCode::OK, 0),
-        Acceptance::Conflict { stored } => return Err(taken(id, digest, stored)),
-        Acceptance::Withdrawn { stored } => return Err(withdrawn(id, digest, stored)),
+    app.limits.count_whose(sender, &offer.whose, credential.shown(), 1).await?;
+    let (id, digest) = (offer.id, offer.digest);
+    let now = app.readers.clock.now();
+    let (status, fresh) = match app.intake.take(offer).await? {
+        Taken::Stored(Acceptance::Accepted) => (StatusCode::ACCEPTED, Some((Stage::Accepted, 1, now))),
+        Taken::Stored(Acceptance::Corrected { revision }) => {
+            (StatusCode::ACCEPTED, Some((Stage::Accepted, revision, now)))
+        }
+        Taken::Stored(Acceptance::Duplicate) => (StatusCode::OK, None),
+        Taken::Stored(Acceptance::Conflict { stored }) => return Err(taken(id, digest, stored)),
+        Taken::Stored(Acceptance::Withdrawn { stored }) => return Err(withdrawn(id, digest, stored)),
+        Taken::Spooled { received_at, again } => {
+            let status = if again { StatusCode::OK } else { StatusCode::ACCEPTED };
+            (status, Some((Stage::Spooled, 0, received_at)))
+        }
     };
     let wait = wait_of(headers);
-    let receipt = match (wait, status) {
-        (None, StatusCode::ACCEPTED) => fresh_receipt(app, id, digest.to_string(), revision),
+    let receipt = match (wait, fresh) {
+        (None, Some((state, revision, received_at))) => {
+            ReceiptView { revision, ..fresh_receipt(id, state, digest, received_at) }
+        }
         _ => {
             let receipt = settled(app, id, wait.unwrap_or_default()).await?;
             receipt.ok_or_else(|| ApiError::not_found("the receipt of the report is not there"))?
@@ -113,28 +121,6 @@ async fn one(
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
-}
-
-/// The receipt of a report just accepted: known without a look into the database.
-fn fresh_receipt(app: &App, id: ReportId, digest: String, revision: i64) -> ReceiptView {
-    let path = format!("/v4/reports/{id}");
-    ReceiptView {
-        id: id.to_string(),
-        state: Stage::Accepted,
-        reason: None,
-        job: None,
-        attempts: Vec::new(),
-        received_at: app.readers.clock.now(),
-        digest,
-        revision,
-        withdrawn: None,
-        links: [
-            ("page".to_owned(), format!("/status/{id}")),
-            ("self".to_owned(), format!("{path}/receipt")),
-            ("report".to_owned(), path),
-        ]
-        .into(),
-    }
 }
 
 /// `Prefer: wait=N` (RFC 7240 §4.3), at most a minute.
@@ -160,9 +146,9 @@ fn withdrawn(id: ReportId, digest: impl std::fmt::Display, stored: impl std::fmt
 }
 
 /// Reads and attributes one report.
-async fn submission(app: &App, token: Option<&Token>, bytes: Bytes) -> Result<Submission, ApiError> {
+async fn offer(app: &App, credential: &Credential, bytes: Bytes) -> Result<Offer, ApiError> {
     let report = parse(&bytes)?;
-    attribute(app, token, report, bytes).await
+    attribute(app, credential, report, bytes).await
 }
 
 fn parse(bytes: &[u8]) -> Result<Report, ApiError> {
@@ -172,17 +158,14 @@ fn parse(bytes: &[u8]) -> Result<Report, ApiError> {
     })
 }
 
-async fn attribute(app: &App, token: Option<&Token>, report: Report, bytes: Bytes) -> Result<Submission, ApiError> {
-    let tester = match token {
-        Some(token) => app.identify.token_tester(token, &report.reporter).await?,
-        None => app.identify.anonymous(&report.reporter).await?,
-    };
+async fn attribute(app: &App, credential: &Credential, report: Report, bytes: Bytes) -> Result<Offer, ApiError> {
+    let whose = app.intake.whose(credential, &report.reporter).await?;
     let id = report.id.unwrap_or_else(|| ReportId(Uuid::new_v4()));
-    Ok(Submission::new(id, Door::V4, &tester, bytes))
+    Ok(Offer::new(id, Door::V4, whose, bytes))
 }
 
 /// Many reports, one a line; each line has its own answer, in the order of the lines.
-async fn many(app: &App, sender: &Sender, token: Option<&Token>, bytes: Bytes) -> Result<Response, ApiError> {
+async fn many(app: &App, sender: &Sender, credential: &Credential, bytes: Bytes) -> Result<Response, ApiError> {
     let lines = match bytes.len() > LONG {
         false => parse_lines(&bytes),
         true => tokio::task::spawn_blocking(move || parse_lines(&bytes)).await.expect("parsing does not panic"),
@@ -193,31 +176,25 @@ async fn many(app: &App, sender: &Sender, token: Option<&Token>, bytes: Bytes) -
     // The first was counted when the request was admitted.
     app.limits.count_reports(sender, lines.len() - 1).await?;
     let mut views = Vec::with_capacity(lines.len());
-    let mut submissions = Vec::with_capacity(lines.len());
+    let mut offers = Vec::with_capacity(lines.len());
     for (line, bytes, parsed) in lines {
         let attributed = match parsed {
-            Ok(report) => attribute(app, token, report, bytes).await,
+            Ok(report) => attribute(app, credential, report, bytes).await,
             Err(error) => Err(error),
         };
         match attributed {
-            Ok(submission) => submissions.push((views.len(), submission)),
+            Ok(offer) => offers.push((views.len(), offer)),
             Err(error) if error.status().is_server_error() => return Err(error),
             Err(_) => app.measures.count_refusal(Door::V4),
         }
         views.push(line);
     }
-    let (places, submissions): (Vec<usize>, Vec<Submission>) = submissions.into_iter().unzip();
-    let mut by_tester: HashMap<TesterNumber, usize> = HashMap::new();
-    for submission in &submissions {
-        *by_tester.entry(submission.tester).or_default() += 1;
-    }
-    for (tester, reports) in by_tester {
-        app.limits.count_tester(sender, tester, token.is_some(), reports).await?;
-    }
-    let sent: Vec<_> = submissions.iter().map(|submission| (submission.id, submission.digest)).collect();
-    let acceptances = app.acceptor.accept_all(submissions).await?;
-    for ((place, (id, digest)), acceptance) in places.into_iter().zip(sent).zip(acceptances) {
-        answer_line(&mut views[place], id, digest, &acceptance);
+    let (places, offers): (Vec<usize>, Vec<Offer>) = offers.into_iter().unzip();
+    app.limits.count_all(sender, offers.iter().map(|offer| &offer.whose), credential.shown()).await?;
+    let sent: Vec<_> = offers.iter().map(|offer| (offer.id, offer.digest)).collect();
+    let all_taken = app.intake.take_all(offers).await?;
+    for ((place, (id, digest)), taken) in places.into_iter().zip(sent).zip(all_taken) {
+        answer_line(&mut views[place], id, digest, &taken);
     }
     let mut answer = Vec::with_capacity(views.len() * 160);
     for view in &views {
@@ -257,16 +234,18 @@ pub fn parse_lines(bytes: &Bytes) -> Vec<Line> {
     lines
 }
 
-fn answer_line(view: &mut LineView, id: ReportId, digest: schemas::ids::Digest, acceptance: &Acceptance) {
-    let (outcome, status) = match acceptance {
-        Acceptance::Accepted => ("accepted", StatusCode::ACCEPTED),
-        Acceptance::Duplicate => ("duplicate", StatusCode::OK),
-        Acceptance::Corrected { .. } => ("corrected", StatusCode::ACCEPTED),
-        Acceptance::Conflict { stored } => {
+fn answer_line(view: &mut LineView, id: ReportId, digest: schemas::ids::Digest, answer: &Taken) {
+    let (outcome, status) = match answer {
+        Taken::Spooled { again: false, .. } => ("spooled", StatusCode::ACCEPTED),
+        Taken::Spooled { again: true, .. } => ("spooled", StatusCode::OK),
+        Taken::Stored(Acceptance::Accepted) => ("accepted", StatusCode::ACCEPTED),
+        Taken::Stored(Acceptance::Duplicate) => ("duplicate", StatusCode::OK),
+        Taken::Stored(Acceptance::Corrected { .. }) => ("corrected", StatusCode::ACCEPTED),
+        Taken::Stored(Acceptance::Conflict { stored }) => {
             view.detail = Some(taken(id, digest, stored).detail().to_owned());
             ("conflict", StatusCode::CONFLICT)
         }
-        Acceptance::Withdrawn { stored } => {
+        Taken::Stored(Acceptance::Withdrawn { stored }) => {
             view.detail = Some(withdrawn(id, digest, stored).detail().to_owned());
             ("conflict", StatusCode::CONFLICT)
         }

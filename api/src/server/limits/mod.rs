@@ -10,12 +10,16 @@ pub mod room;
 pub mod sender;
 mod shared;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipeline::intake::Whose;
 use pipeline::measures::{counters, gauge};
+use pipeline::spool::Claim;
 use pipeline::store::TesterNumber;
 use prometheus::{IntCounterVec, IntGauge, Registry};
+use schemas::ids::Digest;
 
 use self::pressure::Pressure;
 use self::rates::{Bucket, Rates};
@@ -89,6 +93,43 @@ impl Limits {
         };
         let taken = self.rates.take(bucket, reports).await;
         taken.map_err(|wait| self.turn_away("tester", too_fast("this tester", wait)))
+    }
+
+    /// As [`Limits::count_tester`], also for a tester who cannot be looked up now: then by what was said.
+    pub async fn count_whose(
+        &self,
+        sender: &Sender,
+        whose: &Whose,
+        proven: bool,
+        reports: usize,
+    ) -> Result<(), ApiError> {
+        if let Some(tester) = &whose.tester {
+            return self.count_tester(sender, tester.number, proven, reports).await;
+        }
+        // Who names a tester without a credential is counted by address alone.
+        if sender.exempt || whose.claim == Claim::Anonymous {
+            return Ok(());
+        }
+        let said = Digest::of(whose.claim.credential());
+        let taken = self.rates.take(Bucket::Said(said.0, sender.block()), reports).await;
+        taken.map_err(|wait| self.turn_away("tester", too_fast("this tester", wait)))
+    }
+
+    /// Notes the reports of one request, all of one sender who may name several testers.
+    pub async fn count_all<'a>(
+        &self,
+        sender: &Sender,
+        whose: impl IntoIterator<Item = &'a Whose>,
+        proven: bool,
+    ) -> Result<(), ApiError> {
+        let mut by_tester: HashMap<Option<TesterNumber>, (&Whose, usize)> = HashMap::new();
+        for whose in whose {
+            by_tester.entry(whose.tester.as_ref().map(|tester| tester.number)).or_insert((whose, 0)).1 += 1;
+        }
+        for (whose, reports) in by_tester.into_values() {
+            self.count_whose(sender, whose, proven, reports).await?;
+        }
+        Ok(())
     }
 
     /// Counts a body that found no room.

@@ -24,6 +24,8 @@ pub enum Bucket {
     Tester(TesterNumber),
     /// A tester as the report says, sent from an address.
     Claimed(TesterNumber, IpAddr),
+    /// A tester who cannot be looked up now: a digest of what was said, sent from an address.
+    Said([u8; 32], IpAddr),
 }
 
 /// The buckets in use.
@@ -66,7 +68,7 @@ impl Rates {
     fn limit(&self, bucket: Bucket) -> Limit {
         match bucket {
             Bucket::Address(_) => self.address,
-            Bucket::Tester(_) | Bucket::Claimed(..) => self.tester,
+            Bucket::Tester(_) | Bucket::Claimed(..) | Bucket::Said(..) => self.tester,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use pipeline::link::{LinkError, RedisLink, Script};
+use schemas::ids::Digest;
 
 use super::rates::Bucket;
 use crate::config::Rate;
@@ -41,6 +42,7 @@ fn key(bucket: Bucket) -> String {
     match bucket {
         Bucket::Address(address) => format!("assay:rate:address:{address}"),
         Bucket::Tester(tester) => format!("assay:rate:tester:{}", tester.0),
+        Bucket::Said(said, address) => format!("assay:rate:said:{}:{address}", Digest(said)),
         Bucket::Claimed(tester, address) => format!("assay:rate:claimed:{}:{address}", tester.0),
     }
 }

@@ -27,7 +27,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
                       promise: the report is on disk and will get an outcome. The report's own `id` makes sending \
                       again safe: the same bytes are stored once (200), other bytes of the same tester are a \
                       correction, and those of another tester are refused (409), as are corrections of a withdrawn \
-                      report. `Prefer: wait=N` holds the answer for up to N seconds for the outcome.",
+                      report. `Prefer: wait=N` holds the answer for up to N seconds for the outcome. While the \
+                      database is away, reports are kept on the disk of the node that took them: `spooled` in the \
+                      receipt and in the answers for lines; credentials are then checked later, and the receipt tells.",
         parameters: &["prefer"],
         answer: ("202", "application/json", "ReceiptView"),
         problems: &["400", "401", "403", "408", "409", "413", "415", "422", "429", "503"],
@@ -111,9 +113,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "receipt",
         tag: "Submitting",
         summary: "What became of a submission",
-        description: "With `wait`, the answer is held until the report is settled.",
+        description: "With `wait`, the answer is held until the report is settled. The receipt of a spooled report is \
+                      to be had at the node that took it, until the database has the report; other nodes answer 503 \
+                      while the database is away.",
         parameters: &["id", "wait"],
         answer: ("200", "application/json", "ReceiptView"),
+        problems: &["400", "404", "503"],
         ..READ
     },
     Operation {

@@ -39,7 +39,7 @@ pub async fn settled(app: &App, id: ReportId, wait: Duration) -> Result<Option<R
     let mut head = app.events.head();
     loop {
         head.mark_unchanged();
-        let receipt = app.readers.receipt(id).await?;
+        let receipt = standing(app, id).await?;
         let done = receipt.as_ref().is_none_or(|receipt| receipt.state.settled());
         if done || Instant::now() >= end || app.stop.is_cancelled() {
             return Ok(receipt);
@@ -49,4 +49,15 @@ pub async fn settled(app: &App, id: ReportId, wait: Duration) -> Result<Option<R
         // An error means that the end of the pause came first, or that the process stops: look again either way.
         drop(tokio::time::timeout_at(pause, head.changed()).await);
     }
+}
+
+/// The receipt as it stands: of what this node's spool has under the id, or else of what the database has.
+async fn standing(app: &App, id: ReportId) -> Result<Option<ReceiptView>, ApiError> {
+    let Some(spool) = &app.intake.spool else { return Ok(app.readers.receipt(id).await?) };
+    if let Some(receipt) = spool.receipt(id).await? {
+        return Ok(Some(receipt));
+    }
+    app.unless_away("this node has no report under this id in its spool; another one may, or the database")?;
+    let stored = app.readers.receipt(id).await?;
+    Ok(spool.with_refusals(id, stored).await?)
 }

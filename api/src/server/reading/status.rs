@@ -113,7 +113,8 @@ pub async fn healthz() -> &'static str {
 
 /// `GET /readyz`: every part a request needs answers.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let database = app.readers.store.head().await.is_ok();
+    let database = app.briefly(app.readers.store.head()).await.is_some();
+    let spool = app.spool_level();
     let index = match app.index.clone() {
         None => "off",
         Some(index) => match tokio::task::spawn_blocking(move || index.mark()).await {
@@ -121,19 +122,31 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
             _ => "failing",
         },
     };
-    // A failing index delays search alone, so it does not take the node out of service.
-    let fault = match (app.leaving.is_cancelled(), database) {
+    // A failing index delays search alone, and without the database reports are spooled: neither takes the node out of
+    // service.
+    let fault = match (app.leaving.is_cancelled(), database, spool) {
         // Requests are still answered, but whoever chooses among nodes had better choose another.
-        (true, _) => Some("this node is about to stop"),
-        (false, false) => Some("the database does not answer"),
-        (false, true) => None,
+        (true, ..) => Some("this node is about to stop"),
+        (false, true, _) => None,
+        (false, false, None) => Some("the database does not answer"),
+        (false, false, Some(level)) if level.full => Some("the database is away and the spool is full"),
+        (false, false, Some(_)) => None,
     };
     let status = fault.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
     // Nor does a disk nearly full: readers go on, and intake says by itself that it does not.
     let disk = if app.limits.pressure.disk_full() { "nearly full" } else { "ok" };
-    let intake = if app.limits.pressure.check().is_ok() { "open" } else { "closed" };
-    let database = if database { "ok" } else { "failing" };
+    let full = !database && spool.is_none_or(|level| level.full);
+    let intake = if app.limits.pressure.check().is_ok() && !full { "open" } else { "closed" };
+    let database = match (database, spool) {
+        (true, _) => "ok",
+        (false, None) => "failing",
+        (false, Some(_)) => "away",
+    };
     let mut parts = serde_json::json!({"database": database, "index": index, "disk": disk, "intake": intake});
+    if let Some(level) = spool {
+        parts["spooling"] = level.reports.into();
+        parts["spool"] = if level.full { "full" } else { "ok" }.into();
+    }
     if let Some(fault) = fault {
         parts["error"] = fault.into();
     }
@@ -145,25 +158,32 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /metrics`: counters in the text format of Prometheus.
-pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let now = app.readers.clock.now();
-    let freshness = app.readers.store.freshness(now).await?;
     let gauges = &app.gauges;
-    gauges.waiting.set(freshness.waiting);
-    gauges.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
-    gauges.head.set(freshness.head);
+    // What the database does not tell stays as it was; the other figures are told all the same.
+    if let Some(freshness) = app.briefly(app.readers.store.freshness(now)).await {
+        gauges.waiting.set(freshness.waiting);
+        gauges.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
+        gauges.head.set(freshness.head);
+        gauges.index_lag.set((freshness.head - app.measures.indexed.get()).max(0));
+    }
+    if let Some(bytes) = app.briefly(app.readers.store.size()).await {
+        gauges.database.set(bytes);
+    }
+    if let Some(spool) = &app.intake.spool {
+        spool.show().await;
+    }
     gauges.workers.set(i64::try_from(app.gate.workers()).unwrap_or(i64::MAX));
-    gauges.index_lag.set((freshness.head - app.measures.indexed.get()).max(0));
     if let Some(bytes) = resident_bytes() {
         gauges.resident.set(bytes);
     }
     app.limits.show();
     app.redis.show().await;
-    gauges.database.set(app.readers.store.size().await?);
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
     encoder.encode(&app.measures.registry.gather(), &mut text).expect("writing into memory does not fail");
-    Ok(([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
+    ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response()
 }
 
 /// Memory this process holds. `None` where the system does not tell it in /proc.

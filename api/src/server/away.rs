@@ -1,0 +1,62 @@
+//! What a node says while the database is away: reports are taken, readers are told quickly, and proxies keep the node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use pipeline::spool::Level;
+use pipeline::store::StoreError;
+
+use super::App;
+use super::problems::ApiError;
+use super::routes::refusal;
+
+/// Time that a reader is kept waiting at most while the database is known to be away.
+const BRIEF: Duration = Duration::from_secs(2);
+
+/// Time for the database to answer a question that only asks whether it does.
+const PROBE: Duration = Duration::from_secs(2);
+
+impl App {
+    /// How full the spool is; `None` on a node without one.
+    pub fn spool_level(&self) -> Option<Level> {
+        self.intake.spool.as_ref().map(|spool| spool.level())
+    }
+
+    /// Whether the database is known to be away.
+    pub fn database_away(&self) -> bool {
+        self.intake.spool.as_ref().is_some_and(|spool| spool.away())
+    }
+
+    /// Refuses at once what the database would be asked for while it is away.
+    pub fn unless_away(&self, what: &str) -> Result<(), ApiError> {
+        match self.database_away() {
+            true => Err(ApiError::unavailable(format!("the database is away: {what}"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks the database for something small. `None`: it is away, or does not answer in time.
+    pub async fn briefly<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        if self.database_away() {
+            return None;
+        }
+        tokio::time::timeout(PROBE, question).await.ok()?.ok()
+    }
+}
+
+/// While the database is away, an answer that needs it is refused quickly instead of being waited for.
+pub async fn hurry(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let path = request.uri().path();
+    // A receipt may be waited for, and what the spool has is told without the database.
+    if !reads || path.ends_with("/receipt") || !app.database_away() {
+        return next.run(request).await;
+    }
+    let path = path.to_owned();
+    let answer = tokio::time::timeout(BRIEF, next.run(request)).await;
+    answer.unwrap_or_else(|_| refusal(&app, &path, ApiError::unavailable("the database is away; please try again")))
+}
