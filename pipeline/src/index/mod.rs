@@ -2,10 +2,11 @@
 //!
 //! An index is derived: it can be thrown away and filled again from the store. It knows how far it has come by its
 //! *mark*, which is committed together with the documents, so that the two never disagree. [`Tantivy`] is the engine
-//! of the embedded profile; [`Fake`] is for tests that need one that fails. What every engine must do is said, and
-//! tried, by [`conformance()`].
+//! of the embedded profile, [`Elastic`] that of the deployed one; [`Fake`] is for tests that need one that fails. What
+//! every engine must do is said, and tried, by [`conformance()`].
 
 mod conformance;
+mod elastic;
 mod embedded;
 mod fake;
 mod oracle;
@@ -15,6 +16,7 @@ mod tests;
 use std::borrow::Cow;
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use schemas::grade::Grade;
@@ -25,6 +27,7 @@ use schemas::reason::{Code, Phase};
 use serde::Serialize;
 
 pub use conformance::conformance;
+pub use elastic::{Address, Elastic, NotAnAddress};
 pub use embedded::{Contents, Tantivy};
 pub use fake::Fake;
 
@@ -51,6 +54,18 @@ pub trait DocumentIndex: Send + Sync + 'static {
 
     /// How many documents there are.
     fn documents(&self) -> Result<u64, IndexError>;
+
+    /// Begins an index beside this one, which no search of this one sees: empty, to be filled by [`put`](Self::put)
+    /// and then [shown](Self::show). `None`: this engine has only one, which a rebuild empties and fills again.
+    fn renew(&self) -> Result<Option<Arc<dyn DocumentIndex>>, IndexError> {
+        Ok(None)
+    }
+
+    /// Puts an index begun by [`renew`](Self::renew) in the place of the one it was begun beside, from one moment to
+    /// the next, and throws that one away. An index that searches see already is left as it is.
+    fn show(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
 }
 
 /// A report as the index knows it.
@@ -155,6 +170,9 @@ pub enum IndexError {
     Outdated { directory: PathBuf },
     #[error("the document index in {} is in use by another process", directory.display())]
     Busy { directory: PathBuf },
+    /// What is in the search engine cannot be worked with, whenever it is tried.
+    #[error("the document index at {place} {fault}; `assay rebuild --index` makes it anew from the reports")]
+    Unfit { place: String, fault: &'static str },
     #[error("only the first {MAX_WINDOW} hits of a search can be listed; narrow the query")]
     TooDeep,
     /// The engine failed; trying again later may help.
