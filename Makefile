@@ -3,16 +3,22 @@
 CARGO ?= cargo
 DATA  ?= target/demo
 
-.PHONY: help run test lint fmt bench chaos fuzz
+.PHONY: help run test lint fmt bench chaos fuzz services services-down
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
 	$(CARGO) run -- serve --demo --data $(DATA)
 
-test: ## Run all tests
-	$(CARGO) test --workspace
+test: ## Run all tests, with real servers as far as they can be had
+	env $$(services/up postgres redis elasticsearch opensearch haproxy) $(CARGO) test --workspace
+
+services: ## Start PostgreSQL, Redis, Elasticsearch and OpenSearch for tests, and say where they are
+	services/up
+
+services-down: ## Stop what `make services` and tests started
+	services/down
 
 lint: ## Formatting, clippy and documentation, each warning an error
 	$(CARGO) fmt --all --check

@@ -16,11 +16,14 @@ say() {
 }
 
 # Numbers of processes are used again, so a process is known by its number and the moment it began. Prints nothing for
-# one that has ended.
+# one that has ended, whether or not its parent has taken note.
 moment_of() {
-    local state rest
+    local state rest threads
     read -r state rest < <(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || return 1
-    [ "$state" != Z ] && cut -d' ' -f19 <<<"$rest"
+    threads=("/proc/$1/task/"*)
+    # Its first thread may end before the others, which hold its port until they end too.
+    [ "$state" != Z ] || [ "${#threads[@]}" -gt 1 ] || return 1
+    cut -d' ' -f19 <<<"$rest"
 }
 
 note_process() {
@@ -71,9 +74,9 @@ ask() {
     timeout 10 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"; printf "$1" >&3; cat <&3' "$1" "$2" 2>/dev/null
 }
 
-# Waits until a server answers. Fails when it has ended, or says nothing for two minutes: a busy machine is slow.
+# Waits until a server answers. Fails when it has ended, or says nothing for five minutes: a busy machine is slow.
 wait_for() {
-    local name=$1 end=$((SECONDS + 120))
+    local name=$1 end=$((SECONDS + 300))
     until "answers_$name"; do
         "runs_$name" || return 1
         [ "$SECONDS" -lt "$end" ] || return 1
