@@ -10,6 +10,7 @@ mod elastic;
 mod embedded;
 mod fake;
 mod oracle;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use conformance::conformance;
 pub use elastic::{Address, Elastic, NotAnAddress};
 pub use embedded::{Contents, Tantivy};
 pub use fake::Fake;
+pub use place::Place;
 
 /// Hits that can be reached by offset and limit together. Further back, a query should be narrowed.
 pub const MAX_WINDOW: usize = 10_000;
@@ -39,8 +41,8 @@ pub trait DocumentIndex: Send + Sync + 'static {
     /// Puts documents in the place of those with the same number, takes the removed numbers out, and sets the mark:
     /// all of it or, on an error, nothing. Searches see it as soon as this returns. Doing it twice is as good as once.
     ///
-    /// Everything is held in memory until it is committed: a few thousand documents, some tens of megabytes of text,
-    /// are a good batch.
+    /// No mark is below the one before it: only clearing an index takes it back. Everything is held in memory until it
+    /// is committed: a few thousand documents, some tens of megabytes of text, are a good batch.
     fn put(&self, documents: Vec<Document>, removed: Vec<i64>, mark: i64) -> Result<(), IndexError>;
 
     /// The change number up to which the index is complete; 0 for an empty one.

@@ -7,6 +7,7 @@ mod commit_order;
 mod contract_lists;
 mod counting;
 mod dump;
+mod elastic;
 mod fixtures;
 mod fsck;
 mod groups;
