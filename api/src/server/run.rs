@@ -26,7 +26,7 @@ use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
 use super::{App, Gauges, Rules, demo, releases_poll, routes};
-use crate::config::{Listen, Settings};
+use crate::config::{Index, Listen, Settings};
 use crate::embedded;
 use crate::upstream::Upstream;
 
@@ -64,8 +64,11 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         measures: Measures::new(),
     };
     let gate = Gate::new(settings.workers);
-    // tantivy has one writer, so the index belongs to whoever holds the directory.
-    let index = if role == Role::Api { None } else { index(&settings) };
+    let index = match (role, &settings.index) {
+        // tantivy has one writer, so the index belongs to whoever holds the directory.
+        (Role::Api, Index::Directory(_)) => None,
+        _ => index(&settings),
+    };
     if role != Role::Api {
         let worker = Worker {
             process: process.clone(),

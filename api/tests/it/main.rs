@@ -27,6 +27,7 @@ mod recount;
 mod schema_versions;
 mod schemathesis;
 mod scriptalicious;
+mod search_engine;
 mod server;
 mod slow_connections;
 mod start_and_stop;

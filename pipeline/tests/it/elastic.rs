@@ -26,9 +26,10 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    /// `hosts` as in an address; options behind a `?` may follow.
+    /// `hosts` as in an address, or a list of URLs; options behind a `?` may follow.
     pub fn at(hosts: &str) -> Fresh {
-        let (hosts, options) = hosts.split_once('?').unwrap_or((hosts, ""));
+        let hosts = hosts.replace(",http://", ",");
+        let (hosts, options) = hosts.split_once('?').unwrap_or((&hosts, ""));
         let address: Address = format!("{hosts}/t{}?{options}", Uuid::new_v4().simple()).parse().unwrap();
         Fresh { index: Elastic::new(&address).unwrap(), address }
     }

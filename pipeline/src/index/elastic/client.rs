@@ -64,6 +64,8 @@ pub(super) struct Answer {
 pub(super) enum Failure {
     #[error("{node} did not answer")]
     Silent { node: String, source: Box<dyn Error + Send + Sync> },
+    #[error("{node} did not answer within {} seconds", timeout.as_secs())]
+    Slow { node: String, timeout: Duration },
     #[error("{node} answered {status}: {reason}")]
     Refused { node: String, status: u16, reason: String },
     /// Of several things in a request, some were not done.
@@ -171,12 +173,16 @@ impl Nodes {
                 Err(failure) => failure,
             };
             failures += 1;
+            let others = self.list.iter().any(|node| node.rested(Instant::now()));
+            if matches!(failed, Failure::Slow { .. }) && request.hurried && !others {
+                // Whoever waits has waited long enough.
+                return Err(failed);
+            }
             if failures >= request.tries.max(u32::try_from(self.list.len()).unwrap_or(u32::MAX)) {
                 return Err(failed);
             }
             tracing::debug!(error = %failed, failures, "the search engine is asked again");
-            let others = self.list.iter().any(|node| node.rested(Instant::now()));
-            if !(request.hurried && others && matches!(failed, Failure::Silent { .. })) {
+            if !(request.hurried && others && matches!(failed, Failure::Silent { .. } | Failure::Slow { .. })) {
                 tokio::time::sleep(pause(failures)).await;
             }
         }
@@ -227,7 +233,11 @@ impl Node {
             }
             Err(error) => {
                 self.failed();
-                Err(Failure::Silent { node: self.name.clone(), source: Box::new(error) })
+                let node = self.name.clone();
+                Err(match error.is_timeout() {
+                    true => Failure::Slow { node, timeout: request.timeout },
+                    false => Failure::Silent { node, source: Box::new(error) },
+                })
             }
         }
     }
