@@ -103,7 +103,8 @@ concern! {
         /// Where documents are put for the search: in a directory, for one process, or in Elasticsearch or OpenSearch,
         /// for all. The names of a cluster's nodes stand with commas between them; all indices and aliases there begin
         /// with the prefix, `assay` if none is said. `?shards=` and `&replicas=` say how each month's index is laid out:
-        /// 1 shard, and 1 replica where there is a second node.
+        /// 1 shard, and 1 replica where there is a second node. With https, `&ca=` names a PEM file of the certificates
+        /// that the nodes' are signed by, if those are not known to all the web.
         index: Option<String> = "", "a directory, by default `index` in the data directory; \
             http://USER:PASSWORD@HOST:9200,HOST:9200/PREFIX?shards=1&replicas=1; or none",
             variable "ASSAY_INDEX", secret Password;

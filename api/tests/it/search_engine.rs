@@ -73,7 +73,10 @@ async fn every_process_searches_and_the_index_is_made_anew_beside_them() {
             .await
             .unwrap();
         assert_eq!(there["total"], 30, "{there}");
-        assert_eq!(there["items"][0]["highlights"], server.json("/v4/search?q=successful").await["items"][0]["highlights"]);
+        assert_eq!(
+            there["items"][0]["highlights"],
+            server.json("/v4/search?q=successful").await["items"][0]["highlights"]
+        );
 
         let run = |arguments: &[&str]| -> Value {
             serde_json::from_str(&server.run(&[arguments, &["--json", "--set", &setting]].concat())).unwrap()

@@ -1,4 +1,4 @@
-//! The document index in Elasticsearch and OpenSearch: real servers, some of which are killed.
+//! The document index in Elasticsearch and OpenSearch: generations, months, versions. Real servers, shared by all tests.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,15 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use elasticsearch::http::Method;
 use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::transport::Transport;
-use pipeline::catch_up::{CatchUp, CatchUpError};
 use pipeline::index::{Address, Document, DocumentIndex, Elastic, Found, IndexError, Order, conformance};
 use schemas::grade::Grade;
 use schemas::query::{MAX_DEPTH, Query, parse};
 use serde_json::{Value, json};
-use services::{OwnServers, Server};
 use uuid::Uuid;
 
-use crate::stack::{Stack, id, report_with_text};
+use crate::stack::id;
 
 /// An index with a prefix of its own, which goes with it.
 pub struct Fresh {
@@ -39,7 +37,7 @@ impl Fresh {
         Elastic::new(&self.address).unwrap()
     }
 
-    fn prefix(&self) -> String {
+    pub fn prefix(&self) -> String {
         self.address.to_string().rsplit_once('/').unwrap().1.to_owned()
     }
 }
@@ -95,7 +93,7 @@ pub fn engines() -> Vec<String> {
 }
 
 /// Asks the engine directly.
-fn ask(url: &str, method: Method, path: &str, body: Option<Value>) -> Value {
+pub fn ask(url: &str, method: Method, path: &str, body: Option<Value>) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let transport = Transport::single_node(url).unwrap();
@@ -127,7 +125,7 @@ pub fn document(number: i64, text: &str) -> Document {
     }
 }
 
-fn numbers(index: &dyn DocumentIndex, query: &str) -> Vec<i64> {
+pub fn numbers(index: &dyn DocumentIndex, query: &str) -> Vec<i64> {
     let found = index.search(&parse(query).unwrap(), Order::Newest, 0, 1000).unwrap();
     found.hits.iter().map(|hit| hit.0).rev().collect()
 }
@@ -188,18 +186,17 @@ fn each_month_of_receipt_has_an_index_of_its_own_behind_the_alias() {
         index.put(vec![in_month(1), in_month(2)], vec![], 2).unwrap();
         assert_eq!(numbers(&*index, "month"), [0, 1, 2]);
         let prefix = index.prefix();
-        let behind: Vec<String> = ask(&url, Method::Get, &format!("_alias/{prefix}"), None)
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
+        let behind: Vec<String> =
+            ask(&url, Method::Get, &format!("_alias/{prefix}"), None).as_object().unwrap().keys().cloned().collect();
         let mut behind = behind;
         behind.sort();
         assert_eq!(behind, [format!("{prefix}-1-2026.11"), format!("{prefix}-1-2026.12")]);
         let mapping = ask(&url, Method::Get, &format!("{prefix}-1-2026.12/_mapping"), None);
         let mapping = &mapping[format!("{prefix}-1-2026.12")]["mappings"];
-        assert_eq!((&mapping["dynamic"], &mapping["properties"]["received"]["type"]), (&json!("strict"), &json!("long")));
+        assert_eq!(
+            (&mapping["dynamic"], &mapping["properties"]["received"]["type"]),
+            (&json!("strict"), &json!("long"))
+        );
         // The same report goes to the same index, whoever puts it, and whenever.
         index.elsewhere().put(vec![in_month(0)], vec![], 3).unwrap();
         assert_eq!(index.documents().unwrap(), 3);
@@ -216,9 +213,8 @@ fn the_deepest_query_there_is_can_be_asked() {
     for url in engines() {
         let index = Fresh::at(&url);
         index.put(vec![document(1, "alpha beta"), document(2, "beta")], vec![], 1).unwrap();
-        let nested = |open: &str, close: &str, depth: usize| {
-            format!("{}alpha{}", open.repeat(depth), close.repeat(depth))
-        };
+        let nested =
+            |open: &str, close: &str, depth: usize| format!("{}alpha{}", open.repeat(depth), close.repeat(depth));
         for (query, expected) in [
             (nested("gamma OR beta (", ")", MAX_DEPTH), &[1][..]),
             (nested("beta NOT (", ")", MAX_DEPTH / 2), &[1]),
@@ -299,7 +295,7 @@ fn searches_see_one_generation_at_every_moment_of_a_switch() {
 }
 
 /// Tells the others to end when this goes, by a panic too.
-struct Ended<'a>(&'a AtomicBool);
+pub struct Ended<'a>(pub &'a AtomicBool);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
@@ -345,109 +341,4 @@ fn an_index_of_another_layout_is_told_apart_and_made_anew() {
         next.show().unwrap();
         assert_eq!((index.mark().unwrap(), numbers(&*index, "one OR two")), (3, vec![1, 2]));
     }
-}
-
-#[test]
-fn an_engine_that_has_no_room_is_asked_again_until_it_has() {
-    let Some(servers) = OwnServers::start(&[Server::Elasticsearch]) else { return };
-    let url = servers.url(Server::Elasticsearch);
-    let index = Fresh::at(url);
-    let filler = "quite a lot of words to fill a text ".repeat(6_000);
-    let documents: Vec<Document> = (1..=20).map(|number| document(number, &filler)).collect();
-    let limit = |limit: Value| {
-        let settings = json!({ "persistent": { "network.breaker.inflight_requests.limit": limit } });
-        let answer = ask(url, Method::Put, "_cluster/settings", Some(settings));
-        assert_eq!(answer["acknowledged"], true, "{answer}");
-    };
-    let tripped = || {
-        let stats = ask(url, Method::Get, "_nodes/stats/breaker", None);
-        let nodes = stats["nodes"].as_object().unwrap().values();
-        nodes.map(|node| node["breakers"]["inflight_requests"]["tripped"].as_u64().unwrap()).sum::<u64>()
-    };
-    index.put(vec![], vec![], 1).unwrap();
-    limit(json!("1mb"));
-    thread::scope(|scope| {
-        let putting = scope.spawn(|| index.put(documents, vec![], 20));
-        // The engine says how often it has answered 429.
-        while tripped() < 2 {
-            assert!(!putting.is_finished(), "it is tried more than once");
-            thread::yield_now();
-        }
-        limit(Value::Null);
-        putting.join().unwrap().unwrap();
-    });
-    assert_eq!((index.documents().unwrap(), index.mark().unwrap()), (20, 20));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_engine_that_is_killed_delays_search_and_loses_nothing() {
-    let Some(servers) = OwnServers::start(&[Server::Elasticsearch]) else { return };
-    let index = Arc::new(Fresh::at(servers.url(Server::Elasticsearch)));
-    let stack = Stack::new().await;
-    let catch_up = CatchUp::new(stack.process.clone(), index.clone());
-    accept(&stack, 0).await;
-    while catch_up.step().await.unwrap() > 0 {}
-    assert_eq!(numbers(&**index, "marmalade"), [1]);
-
-    servers.kill(Server::Elasticsearch);
-    accept(&stack, 1).await;
-    assert!(matches!(catch_up.step().await, Err(CatchUpError::Index(IndexError::Engine { .. }))));
-    let refused = index.search(&parse("marmalade").unwrap(), Order::Newest, 0, 10).unwrap_err();
-    let told = pipeline::accept::chain(&refused);
-    assert!(told.contains("could not be searched") && told.contains("did not answer"), "{told}");
-    assert_eq!(stack.store().totals().await.unwrap().pass, 2, "counting does not wait for the index");
-
-    servers.start_again(Server::Elasticsearch);
-    while catch_up.step().await.unwrap() > 0 {}
-    assert_eq!((numbers(&**index, "marmalade"), index.documents().unwrap()), (vec![1, 2], 2));
-}
-
-async fn accept(stack: &Stack, number: usize) {
-    let body = report_with_text("Foo-Bar", "1.0", "pass", "5.36.0", "linux", "marmalade\n");
-    stack.accept(&id(number), &body, "Ann").await;
-    stack.work_off().await;
-}
-
-#[test]
-fn of_three_nodes_one_may_stop_without_a_failed_search() {
-    let Some(servers) = OwnServers::start(&[Server::ElasticsearchCluster]) else { return };
-    let index = Fresh::at(servers.url(Server::ElasticsearchCluster));
-    index.put((1..=50).map(|number| document(number, "marmalade")).collect(), vec![], 50).unwrap();
-    let (stop, searches) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        for order in [Order::Newest, Order::Relevance] {
-            let (index, stop, searches) = (&index, &stop, &searches);
-            scope.spawn(move || {
-                let _ended = Ended(stop);
-                while !stop.load(Ordering::SeqCst) {
-                    let found = index.search(&parse("marmalade").unwrap(), order, 0, 100).unwrap();
-                    assert!(found.total >= 50 && found.hits.len() as u64 == found.total, "{found:?}");
-                    searches.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-        }
-        let ended = Ended(&stop);
-        let more = |count: u64| {
-            let before = searches.load(Ordering::SeqCst);
-            while searches.load(Ordering::SeqCst) < before + count {
-                assert!(!stop.load(Ordering::SeqCst), "a search has failed");
-                thread::yield_now();
-            }
-        };
-        let nodes: Vec<&str> = servers.url(Server::ElasticsearchCluster).split(',').collect();
-        for (round, node) in [1, 2, 3].into_iter().enumerate() {
-            // Each shard has its copy again.
-            let health = ask(nodes[node - 1], Method::Get, "_cluster/health?wait_for_status=green&timeout=120s", None);
-            assert_eq!(health["status"], "green", "{health}");
-            more(20);
-            servers.kill_node(node);
-            more(20);
-            let number = 51 + round as i64;
-            index.put(vec![document(number, "marmalade")], vec![], number).unwrap();
-            more(20);
-            servers.start_again(Server::ElasticsearchCluster);
-        }
-        drop(ended);
-    });
-    assert_eq!((index.documents().unwrap(), index.mark().unwrap()), (53, 53));
 }

@@ -12,8 +12,8 @@ use serde_json::Value;
 use sqlx::{Executor, SqlitePool};
 
 use crate::dump::dump;
-use crate::recount::{AllCounts, documents};
 use crate::elastic::{self, Fresh};
+use crate::recount::{AllCounts, documents};
 use crate::stack::{Stack, id, report};
 
 /// Nine reports of two testers, one corrected and one rejected, all processed.

@@ -8,6 +8,7 @@ mod contract_lists;
 mod counting;
 mod dump;
 mod elastic;
+mod elastic_nodes;
 mod fixtures;
 mod fsck;
 mod groups;

@@ -1,6 +1,7 @@
 //! Where a search engine is, and what assay's indices are called there.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use elasticsearch::http::Url;
@@ -14,8 +15,8 @@ const LONGEST_PREFIX: usize = 100;
 const MOST: u32 = 64;
 
 /// One or more nodes of an Elasticsearch or OpenSearch cluster, written
-/// `http://user:password@host:9200,other:9200/prefix?shards=1&replicas=1`. All but the scheme and a host can be left
-/// out. It is shown without the password.
+/// `http://user:password@host:9200,other:9200/prefix?shards=1&replicas=1`, or with `https` and `&ca=FILE`. All but the
+/// scheme and a host can be left out. It is shown without the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     /// At least one, without credentials.
@@ -23,10 +24,18 @@ pub struct Address {
     pub(super) credentials: Option<Credentials>,
     /// What all of assay's indices and aliases begin with.
     pub(super) prefix: String,
+    pub(super) options: Options,
+}
+
+/// What stands behind the `?`.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Options {
     /// Of the index of one month.
-    pub(super) shards: u32,
+    pub shards: u32,
     /// Copies of each shard beside the first. `None`: one where there is a second node for it.
-    pub(super) replicas: Option<u32>,
+    pub replicas: Option<u32>,
+    /// PEM file with the certificates that those of the nodes are signed by. `None`: the usual ones of the web.
+    pub ca: Option<PathBuf>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -67,10 +76,11 @@ impl FromStr for Address {
             prefix => prefix,
         };
         if !fit_for_prefix(prefix) {
-            return Err(not("expected a prefix of small letters, digits and _, in parts between - that begin with a letter"));
+            return Err(not(
+                "expected a prefix of small letters, digits and _, in parts between - that begin with a letter",
+            ));
         }
-        let (shards, replicas) = read_options(options)?;
-        Ok(Address { nodes, credentials, prefix: prefix.to_owned(), shards, replicas })
+        Ok(Address { nodes, credentials, prefix: prefix.to_owned(), options: read_options(options)? })
     }
 }
 
@@ -123,21 +133,26 @@ fn fit_for_prefix(prefix: &str) -> bool {
     prefix.len() <= LONGEST_PREFIX && prefix.split('-').all(part)
 }
 
-fn read_options(options: &str) -> Result<(u32, Option<u32>), NotAnAddress> {
-    let (mut shards, mut replicas) = (1, None);
-    for option in options.split('&').filter(|option| !option.is_empty()) {
+fn read_options(text: &str) -> Result<Options, NotAnAddress> {
+    let mut options = Options { shards: 1, replicas: None, ca: None };
+    for option in text.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let number = value.parse().ok().filter(|number| *number <= MOST);
         match (name, number) {
-            ("shards", Some(number)) if number > 0 => shards = number,
-            ("replicas", Some(number)) => replicas = Some(number),
+            ("shards", Some(number)) if number > 0 => options.shards = number,
+            ("replicas", Some(number)) => options.replicas = Some(number),
+            ("ca", _) if !value.is_empty() => {
+                let path =
+                    percent_decode_str(value).decode_utf8().map_err(|_| not("the path behind ca= is no UTF-8"))?;
+                options.ca = Some(PathBuf::from(path.into_owned()));
+            }
             _ => {
-                let expected = format!("expected shards=1 to {MOST} or replicas=0 to {MOST} behind the ?");
+                let expected = format!("expected shards=1 to {MOST}, replicas=0 to {MOST} or ca=FILE behind the ?");
                 return Err(NotAnAddress(format!("{expected}, found {option:?}")));
             }
         }
     }
-    Ok((shards, replicas))
+    Ok(options)
 }
 
 #[cfg(test)]
@@ -151,13 +166,17 @@ mod tests {
         assert_eq!(nodes, ["http://one:9200/", "http://two/"]);
         let credentials = address.credentials.as_ref().unwrap();
         assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("ann", "p@ss:w"));
-        assert_eq!((address.prefix.as_str(), address.shards, address.replicas), ("reports-live", 2, Some(0)));
+        assert_eq!(address.prefix, "reports-live");
+        assert_eq!((address.options.shards, address.options.replicas), (2, Some(0)));
+        let address: Address = "https://one/?ca=/etc/assay/my%20ca.pem".parse().unwrap();
+        assert_eq!(address.options.ca.unwrap().to_str(), Some("/etc/assay/my ca.pem"));
     }
 
     #[test]
     fn most_of_it_can_be_left_out() {
         let address: Address = "https://search.example.org".parse().unwrap();
-        assert_eq!((address.prefix.as_str(), address.shards, address.replicas), ("assay", 1, None));
+        assert_eq!(address.prefix, "assay");
+        assert_eq!((address.options.shards, address.options.replicas), (1, None));
         assert!(address.credentials.is_none());
         assert_eq!("http://[::1]:9200/".parse::<Address>().unwrap().nodes[0].as_str(), "http://[::1]:9200/");
     }
@@ -174,9 +193,21 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for text in [
-            "directory", "ftp://host", "http://", "http://host:99999", "http://a,,b", "http://ann@host",
-            "http://ann:%ff@host", "http://host/Upper", "http://host/a/b", "http://host/assay-1", "http://host/-",
-            "http://host/?shards=0", "http://host/?copies=1", "http://host/?replicas=x",
+            "directory",
+            "ftp://host",
+            "http://",
+            "http://host:99999",
+            "http://a,,b",
+            "http://ann@host",
+            "http://ann:%ff@host",
+            "http://host/Upper",
+            "http://host/a/b",
+            "http://host/assay-1",
+            "http://host/-",
+            "http://host/?shards=0",
+            "http://host/?copies=1",
+            "http://host/?replicas=x",
+            "https://host/?ca=",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

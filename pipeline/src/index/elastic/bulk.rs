@@ -95,7 +95,8 @@ fn sort_out(answer: &Value, writes: &mut Vec<Write>) -> Result<Option<String>, F
         return Ok(None);
     }
     let items = answer["items"].as_array().filter(|items| items.len() == writes.len());
-    let items = items.ok_or_else(|| Failure::Partly { reason: format!("not an answer to a bulk: {}", reason(answer)) })?;
+    let items =
+        items.ok_or_else(|| Failure::Partly { reason: format!("not an answer to a bulk: {}", reason(answer)) })?;
     let mut busy = None;
     let mut again = Vec::new();
     for (item, write) in items.iter().zip(std::mem::take(writes)) {

@@ -1,6 +1,8 @@
 //! Requests to the nodes of a search engine: a node that is away is passed over, and what may help is tried again.
 
 use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use elasticsearch::auth;
+use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::response::Response;
 use elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
@@ -71,6 +74,8 @@ pub(super) enum Failure {
     /// Of several things in a request, some were not done.
     #[error("the search engine refused: {reason}")]
     Partly { reason: String },
+    #[error("the certificates in {} cannot be used", path.display())]
+    Certificates { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error("the client of the search engine could not be made")]
     Client(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -208,6 +213,9 @@ impl Node {
             let (user, password) = (credentials.user.clone(), credentials.password.clone());
             builder = builder.auth(auth::Credentials::Basic(user, password));
         }
+        if let Some(validation) = trusted(address)? {
+            builder = builder.cert_validation(validation);
+        }
         let transport = builder.build().map_err(|error| Failure::Client(error.to_string().into()))?;
         let name = url.as_str().trim_end_matches('/').to_owned();
         Ok(Node { name, transport, rest: Mutex::new(None) })
@@ -268,6 +276,15 @@ impl Node {
         let time = (FIRST_REST * 2_u32.saturating_pow(failures.min(6))).min(LONGEST_REST);
         *rest = Some(Rest { until: Instant::now() + time, failures: failures + 1 });
     }
+}
+
+/// What the certificates of the nodes are held against, when the address says so.
+fn trusted(address: &Address) -> Result<Option<CertificateValidation>, Failure> {
+    let Some(path) = &address.options.ca else { return Ok(None) };
+    let pem = fs::read(path).map_err(|error| Failure::Certificates { path: path.clone(), source: error.into() })?;
+    let read = Certificate::from_pem(&pem);
+    let read = read.map_err(|error| Failure::Certificates { path: path.clone(), source: error.into() });
+    read.map(|certificate| Some(CertificateValidation::Full(certificate)))
 }
 
 /// Longer with each failure, and by chance between half and whole, so that those who wait do not meet.

@@ -105,14 +105,14 @@ pub(super) fn template(address: &Address) -> Value {
         fields.insert(field.to_owned(), number.clone());
     }
     let mut settings = json!({
-        "number_of_shards": address.shards,
+        "number_of_shards": address.options.shards,
         // A batch is shown when it is complete.
         "refresh_interval": "-1",
         "max_result_window": MAX_WINDOW,
         // How long the version of a removed document is remembered: an older write may still be under way.
         "gc_deletes": "10m",
     });
-    match address.replicas {
+    match address.options.replicas {
         Some(replicas) => settings["number_of_replicas"] = replicas.into(),
         None => settings["auto_expand_replicas"] = "0-1".into(),
     }

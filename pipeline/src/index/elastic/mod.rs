@@ -95,9 +95,10 @@ impl Elastic {
         };
         let reached = reached.map_err(told("the document index could not be asked"))?;
         match reached {
-            Some(reached) if reached.format != FORMAT => {
-                Err(IndexError::Unfit { place: self.address.to_string(), fault: "was made by another version of assay" })
-            }
+            Some(reached) if reached.format != FORMAT => Err(IndexError::Unfit {
+                place: self.address.to_string(),
+                fault: "was made by another version of assay",
+            }),
             reached => Ok(reached),
         }
     }
