@@ -24,6 +24,7 @@ mod printing;
 mod progress;
 mod reading;
 mod rebuild;
+mod reindex;
 mod secret;
 mod serving;
 mod shown;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use pipeline::index::Address;
 use reqwest::Url;
 
 pub mod keys;
@@ -78,6 +79,8 @@ pub enum Index {
     None,
     /// A directory of tantivy's. Absolute; it need not exist yet.
     Directory(PathBuf),
+    /// Elasticsearch or OpenSearch, which all processes share.
+    Engine(Address),
 }
 
 /// Rights and limits at the doors.
@@ -274,13 +277,16 @@ fn index(said: Option<&str>, data: &std::path::Path, layers: &mut Layers) -> Ind
     if said == Some("none") {
         return Index::None;
     }
+    if let Some(said) = said.filter(|said| Address::meant_by(said)) {
+        match said.parse() {
+            Ok(address) => return Index::Engine(address),
+            Err(fault) => layers.fault("index", &fault.to_string()),
+        }
+    }
     let directory = match said {
         None => data.join("index"),
         Some(said) => std::path::absolute(said).unwrap_or_default(),
     };
-    if said.is_some_and(|said| said.contains("://")) {
-        layers.fault("index", "this version has only the embedded profile: expected a directory, or none");
-    }
     layers.derive("index", directory.display().to_string());
     Index::Directory(directory)
 }

@@ -2,6 +2,7 @@
 
 mod hold;
 mod outside;
+mod reindex;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use pipeline::accept::chain;
 use pipeline::clock::Clock;
-use pipeline::index::{DocumentIndex, IndexError, Tantivy};
+use pipeline::index::{DocumentIndex, Elastic, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
 use pipeline::queue::OutsideQueue;
 use pipeline::spool::{self, Glance};
@@ -25,6 +26,7 @@ use crate::server::spooling;
 
 use hold::held;
 pub use hold::{Hold, InUse, hold};
+pub use reindex::{Reindexed, reindex};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Why the database cannot be worked on by this version.
@@ -99,11 +101,15 @@ fn unmade(settings: &Settings) -> bool {
     matches!(&settings.database, Database::Sqlite(path) if !path.exists())
 }
 
-/// Opens the document index. `None`: this server runs without one.
+/// Opens the document index. `None`: this server runs without one. A search engine is asked nothing yet.
 ///
-/// One that cannot be read any more is begun anew: everything in it is derived, and catching up fills it again.
+/// A directory that cannot be read any more is begun anew: everything in it is derived, and catching up fills it again.
 pub fn index(settings: &Settings) -> anyhow::Result<Option<Arc<dyn DocumentIndex>>> {
-    let Index::Directory(directory) = &settings.index else { return Ok(None) };
+    let directory = match &settings.index {
+        Index::None => return Ok(None),
+        Index::Engine(address) => return Ok(Some(Arc::new(Elastic::new(address)?))),
+        Index::Directory(directory) => directory,
+    };
     let index = match Tantivy::open(directory) {
         Err(error @ (IndexError::Damaged { .. } | IndexError::Outdated { .. })) => {
             tracing::warn!(error = %chain(&error), "the document index is begun anew; searches are incomplete until it is filled");
@@ -241,7 +247,11 @@ async fn check_stored(settings: &Settings) -> Vec<Part> {
     if held(settings) {
         // What a running server holds is in use, and that it is in use shows that it works.
         let running = || Ok("in use by the assay that works on this directory".to_owned());
-        parts.extend([Part::of("index", running()), Part::of("listen", running())]);
+        let index = match settings.index {
+            Index::Engine(_) => check_index(settings),
+            _ => running(),
+        };
+        parts.extend([Part::of("index", index), Part::of("listen", running())]);
     } else {
         parts.push(Part::of("index", check_index(settings)));
         parts.push(Part::of("listen", check_listen(settings).await));
@@ -286,6 +296,11 @@ fn check_index(settings: &Settings) -> anyhow::Result<String> {
         Index::Directory(directory) => {
             let index = Tantivy::open(directory)?;
             Ok(format!("{} documents, complete up to change {}", index.documents()?, index.mark()?))
+        }
+        Index::Engine(address) => {
+            let index = Elastic::new(address)?;
+            let (documents, mark) = (index.documents()?, index.mark()?);
+            Ok(format!("{documents} documents at {address}, complete up to change {mark}"))
         }
     }
 }

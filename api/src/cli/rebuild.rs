@@ -27,12 +27,18 @@ index up to date. What was cut short, by Ctrl-C or worse, goes on where it was
 when the same command is given again. With --clear everything derived is thrown
 away first, so no server may run, and mirrors of the feed have to begin anew.
 
+With --index no report is read again: only the document index is made anew. In
+a search engine it is filled beside the one that searches see, while servers
+run, and takes its place when it is complete. One in a directory is emptied and
+filled, so no server may run on it.
+
 --distribution selects by what the rows say now: reports that cannot be read
 belong to none.
 
 Examples:
   assay rebuild --shadow                 what would change, changing nothing
   assay rebuild
+  assay rebuild --index
   assay rebuild --distribution Mojolicious --release 9.35
   assay rebuild --since 2026-11-01 --until 2026-11-08 --json";
 
@@ -56,6 +62,9 @@ pub struct Rebuild {
     /// Throw away first what is derived: rows, counts, the index
     #[arg(long, conflicts_with_all = ["distribution", "since", "until", "shadow"])]
     clear: bool,
+    /// Make only the document index anew, from the rows as they are
+    #[arg(long, conflicts_with_all = ["distribution", "since", "until", "clear", "shadow", "resume", "restart"])]
+    index: bool,
     /// Change nothing, and show what would change, by field, with examples
     #[arg(long, conflicts_with_all = ["resume", "restart"])]
     shadow: bool,
@@ -70,7 +79,7 @@ pub struct Rebuild {
 }
 
 pub async fn rebuild(asked: Rebuild, said: Said) -> anyhow::Result<Class> {
-    let Rebuild { local, distribution, release, since, until, clear, shadow, resume, restart, shape } = asked;
+    let Rebuild { local, distribution, release, since, until, clear, index, shadow, resume, restart, shape } = asked;
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
@@ -80,6 +89,9 @@ pub async fn rebuild(asked: Rebuild, said: Said) -> anyhow::Result<Class> {
     serving::begin_logging(&settings.log)?;
     let selection = Selection { distribution, version: release, since, until };
     let stop = interrupt();
+    if index {
+        return super::reindex::reindex(&settings, &stop, shape).await;
+    }
     if shadow {
         return show_shadow(&seen(&settings, &selection, &stop).await?, shape);
     }

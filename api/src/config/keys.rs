@@ -106,8 +106,13 @@ concern! {
         /// once a second, and has limits of its own.
         events: Option<String> = "", "redis://…, or none; by default the queue's Redis, if it is in one",
             variable "ASSAY_EVENTS", secret Password;
-        /// Where documents are put for the search.
-        index: Option<String> = "", "a directory; by default `index` in the data directory",
+        /// Where documents are put for the search: in a directory, for one process, or in Elasticsearch or OpenSearch,
+        /// for all. The names of a cluster's nodes stand with commas between them; all indices and aliases there begin
+        /// with the prefix, `assay` if none is said. `?shards=` and `&replicas=` say how each month's index is laid out:
+        /// 1 shard, and 1 replica where there is a second node. With https, `&ca=` names a PEM file of the certificates
+        /// that the nodes' are signed by, if those are not known to all the web.
+        index: Option<String> = "", "a directory, by default `index` in the data directory; \
+            http://USER:PASSWORD@HOST:9200,HOST:9200/PREFIX?shards=1&replicas=1; or none",
             variable "ASSAY_INDEX", secret Password;
         /// Jobs that are worked on at the same time. 0 holds the queue: reports are accepted and wait.
         workers: Option<usize> = "", "0 to 64; by default one for each core",
@@ -329,10 +334,14 @@ fn edits(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
+/// Without what stands between the first colon behind the scheme and the last @: that is the password, whatever is
+/// wrong with the rest, and a list of hosts is no URL.
 pub(super) fn without_password(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
-    match url.password().is_some() && url.set_password(Some("***")).is_ok() {
-        true => url.to_string(),
-        false => text.to_owned(),
-    }
+    let masked = || {
+        let (scheme, rest) = text.split_once("://")?;
+        let (credentials, hosts) = rest.rsplit_once('@')?;
+        let (user, _password) = credentials.split_once(':')?;
+        Some(format!("{scheme}://{user}:***@{hosts}"))
+    };
+    masked().unwrap_or_else(|| text.to_owned())
 }

@@ -7,6 +7,7 @@ use pipeline::catch_up::CatchUp;
 use pipeline::clock::Clock;
 use pipeline::events::Events;
 use pipeline::fsck::{self, IndexPlace};
+use pipeline::index::Place;
 use pipeline::measures::Measures;
 use pipeline::process::{self, Process};
 use pipeline::rebuild::{self, Progress, Shadow};
@@ -142,7 +143,10 @@ pub async fn fsck(
     // Held to the end, so that the index is nobody else's while it is mended.
     let held = if wanted.repair { hold(settings, "fsck").ok() } else { None };
     let index = match &settings.index {
-        Index::Directory(directory) => Some(IndexPlace { directory: directory.clone(), writable: held.is_some() }),
+        Index::Directory(directory) => {
+            Some(IndexPlace { place: Place::Directory(directory.clone()), writable: held.is_some() })
+        }
+        Index::Engine(address) => Some(IndexPlace { place: Place::Engine(address.clone()), writable: true }),
         Index::None => None,
     };
     let process = process(store).await?;
@@ -153,7 +157,7 @@ pub async fn fsck(
 }
 
 /// A database that is there, of this version's schema.
-async fn existing(settings: &Settings) -> anyhow::Result<Store> {
+pub(super) async fn existing(settings: &Settings) -> anyhow::Result<Store> {
     if unmade(settings) {
         bail!("there is no database at {}; `assay serve` makes it", settings.database);
     }
@@ -166,13 +170,13 @@ async fn existing(settings: &Settings) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-async fn process(store: Store) -> anyhow::Result<Process> {
+pub(super) async fn process(store: Store) -> anyhow::Result<Process> {
     let head = store.head().await.context("the database cannot be read")?;
     Ok(Process { events: Events::new(head), store, clock: Clock::System, measures: Measures::new() })
 }
 
 /// Takes the right to rebuild on this directory; it is let go when this is dropped, or the process is gone.
-fn alone(settings: &Settings) -> anyhow::Result<File> {
+pub(super) fn alone(settings: &Settings) -> anyhow::Result<File> {
     let path = settings.data.join("rebuild.lock");
     let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
     match file.try_lock() {

@@ -77,8 +77,11 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     let redis = Redis::new(&settings, &process)?;
     tracker.spawn(redis.bridge.clone().run(stop.clone()));
     let gate = Gate::new(settings.workers);
-    // tantivy has one writer, so the index belongs to whoever holds the directory.
-    let index = if role == Role::Api { None } else { index(&settings) };
+    let index = match (role, &settings.index) {
+        // tantivy has one writer, so the index belongs to whoever holds the directory.
+        (Role::Api, Index::Directory(_)) => None,
+        _ => index(&settings),
+    };
     if role != Role::Api {
         let worker = Worker {
             process: process.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use api::config::{self, ConfigError, Database, Origin, Queue, Secret, Settings, Sources, keys};
+use api::config::{self, ConfigError, Database, Index, Origin, Queue, Secret, Settings, Sources, keys};
 use tempfile::{TempDir, tempdir};
 
 /// Sources with a home and nothing else.
@@ -174,6 +174,23 @@ fn urls_choose_the_profile_and_a_refusal_is_without_the_password() {
     assert_eq!(settings.database, Database::Sqlite(home.path().join("d/assay.db")));
     let settings = config::load(&with_environment(home.path(), &[("ASSAY_DATABASE", "sqlite:///x/y.db")])).unwrap();
     assert_eq!(settings.database, Database::Sqlite("/x/y.db".into()));
+}
+
+#[test]
+fn an_index_is_a_directory_or_the_nodes_of_a_search_engine() {
+    let home = tempdir().unwrap();
+    let with = |value: &str| with_environment(home.path(), &[("ASSAY_INDEX", value)]);
+    let settings = config::load(&with("http://ann:hunter2@one:9200,two:9200/reports?replicas=2")).unwrap();
+    let Index::Engine(address) = &settings.index else { panic!("{:?}", settings.index) };
+    assert_eq!(address.to_string(), "http://one:9200,two:9200/reports");
+    let shown = settings.effective.iter().find(|one| one.key.name == "index").unwrap();
+    assert_eq!(shown.value, "http://ann:***@one:9200,two:9200/reports?replicas=2");
+    assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+    for wrong in ["http://ann:hunter2@one:9200/a/b", "http://ann:hunter2@one:x", "ftp://ann:hunter2@one"] {
+        let told = fault(&with(wrong));
+        assert!(told.contains("index (environment ASSAY_INDEX)") && !told.contains("hunter2"), "{told}");
+    }
+    assert_eq!(config::load(&with("/x/index")).unwrap().index, Index::Directory("/x/index".into()));
 }
 
 #[test]

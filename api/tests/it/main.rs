@@ -33,6 +33,7 @@ mod recount;
 mod schema_versions;
 mod schemathesis;
 mod scriptalicious;
+mod search_engine;
 mod server;
 mod slow_connections;
 mod spool;

@@ -2,12 +2,11 @@
 //!
 //! The index is complete up to its mark. Of rows changed after it, it may hold what was, what is, or nothing.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{CheckError, Found, Order, Told};
 use crate::catch_up::{CatchUp, documents};
-use crate::index::{Contents, DocumentIndex, IndexError, Tantivy};
+use crate::index::{Contents, DocumentIndex, IndexError, Place};
 use crate::process::Process;
 use crate::store::{Counting, RowMark, Store, StoreError};
 
@@ -19,15 +18,17 @@ const BATCH: i64 = 2000;
 struct Differences {
     /// Rows that have no document, or more than one.
     wanting: Vec<(i64, &'static str)>,
+    /// Those that have more than one.
+    doubled: Vec<i64>,
     /// Documents that have no row.
     surplus: Vec<i64>,
 }
 
 pub(super) async fn look(store: &Store, order: &Order, found: &mut Found, told: Told<'_>) -> Result<(), CheckError> {
     let Some(place) = &order.index else { return Ok(()) };
-    let contents = match contents(place.directory.clone()).await {
+    let contents = match contents(place.place.clone()).await {
         Ok(contents) => contents,
-        Err(error @ (IndexError::Damaged { .. } | IndexError::Outdated { .. })) => {
+        Err(error @ (IndexError::Damaged { .. } | IndexError::Outdated { .. } | IndexError::Unfit { .. })) => {
             found.add("index", crate::accept::chain(&error));
             return Ok(());
         }
@@ -60,11 +61,14 @@ pub(super) async fn look(store: &Store, order: &Order, found: &mut Found, told: 
 /// anew.
 pub(super) async fn mend(process: &Process, order: &Order) -> Result<(), CheckError> {
     let Some(place) = order.index.as_ref().filter(|place| place.writable) else { return Ok(()) };
-    let index = open(place.directory.clone()).await?;
+    let index = open(place.place.clone()).await?;
     let catch_up = CatchUp::new(process.clone(), Arc::clone(&index));
     while catch_up.step().await? > 0 {}
-    let contents = contents(place.directory.clone()).await?;
+    let contents = contents(place.place.clone()).await?;
     let differences = compare(&process.store, &contents, &mut |_, _| ()).await?;
+    if !differences.doubled.is_empty() {
+        put(Arc::clone(&index), Vec::new, differences.doubled, contents.mark).await?;
+    }
     let wanting: Vec<i64> = differences.wanting.iter().map(|(number, _)| *number).collect();
     for numbers in wanting.chunks(BATCH as usize) {
         let rows = process.store.result_rows(numbers).await?;
@@ -86,19 +90,12 @@ async fn put(
     blocking(move || index.put(made(), removed, mark)).await
 }
 
-async fn contents(directory: PathBuf) -> Result<Contents, IndexError> {
-    blocking(move || Tantivy::look(&directory)).await
+async fn contents(place: Place) -> Result<Contents, IndexError> {
+    blocking(move || place.look()).await
 }
 
-async fn open(directory: PathBuf) -> Result<Arc<dyn DocumentIndex>, IndexError> {
-    blocking(move || {
-        let index = match Tantivy::open(&directory) {
-            Err(IndexError::Damaged { .. } | IndexError::Outdated { .. }) => Tantivy::anew(&directory)?,
-            opened => opened?,
-        };
-        Ok(Arc::new(index) as Arc<dyn DocumentIndex>)
-    })
-    .await
+async fn open(place: Place) -> Result<Arc<dyn DocumentIndex>, IndexError> {
+    blocking(move || place.open_or_begin()).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -139,7 +136,10 @@ impl Differences {
         match documents {
             0 if settled && !row.removed => self.wanting.push((row.number, "it has no document")),
             1 if settled && row.removed => self.surplus.push(row.number),
-            2.. => self.wanting.push((row.number, "it has more than one document")),
+            2.. => {
+                self.wanting.push((row.number, "it has more than one document"));
+                self.doubled.push(row.number);
+            }
             _ => {}
         }
     }

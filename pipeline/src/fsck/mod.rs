@@ -14,7 +14,6 @@ mod orphans;
 mod rows;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ use serde::Serialize;
 
 use crate::accept::chain;
 use crate::catch_up::CatchUpError;
-use crate::index::IndexError;
+use crate::index::{IndexError, Place};
 use crate::process::Process;
 use crate::store::StoreError;
 
@@ -120,11 +119,11 @@ pub struct Order {
     pub index: Option<IndexPlace>,
 }
 
-/// An index on disk.
+/// An index, and what may be done to it.
 #[derive(Clone, Debug)]
 pub struct IndexPlace {
-    pub directory: PathBuf,
-    /// Whether this process may write it: nobody else works on the data directory.
+    pub place: Place,
+    /// Whether this process may write it: an engine's always; one in a directory while nobody else works there.
     pub writable: bool,
 }
 

@@ -102,9 +102,9 @@ const EXPECTED: &[(&str, &[i64])] = &[
 ];
 
 fn finds_what_it_is_asked_for(index: &dyn DocumentIndex) {
-    put(index, corpus(), &[], 6);
+    put(index, corpus(), &[], 10);
     assert_eq!(index.documents().expect("documents are counted"), 6);
-    assert_eq!(index.mark().expect("the mark is kept"), 6);
+    assert_eq!(index.mark().expect("the mark is kept"), 10);
     for (query, expected) in EXPECTED {
         assert_eq!(found(index, query, Order::Newest), *expected, "{query}");
     }
@@ -156,7 +156,7 @@ fn orders_and_pages(index: &dyn DocumentIndex) {
             document(14, &padding),
         ],
         &[],
-        14,
+        301,
     );
     let relevant = search(index, "needle", Order::Relevance, 0, 10);
     let numbers: Vec<i64> = relevant.hits.iter().map(|(number, _)| *number).collect();
@@ -182,32 +182,32 @@ fn orders_and_pages(index: &dyn DocumentIndex) {
         let refused = index.search(&query, Order::Newest, offset, limit);
         assert!(matches!(refused, Err(IndexError::TooDeep)), "{refused:?}");
     }
-    put(index, vec![], &[11, 12, 13, 14], 14);
+    put(index, vec![], &[11, 12, 13, 14], 302);
 }
 
 fn replaces_and_removes(index: &dyn DocumentIndex) {
     let first = Document { text: "former words".to_owned(), ..document(3) };
     let second = Document { text: "latter words".to_owned(), version: "2".to_owned(), ..document(3) };
-    put(index, vec![first.clone()], &[], 20);
-    put(index, vec![second.clone()], &[], 21);
+    put(index, vec![first.clone()], &[], 310);
+    put(index, vec![second.clone()], &[], 311);
     assert_eq!(found(index, "words", Order::Newest), [3]);
     assert_eq!(found(index, "former", Order::Newest), NONE);
     assert_eq!(found(index, "version:2 latter", Order::Newest), [3]);
     assert_eq!(index.documents().expect("documents are counted"), 6);
 
     // The same batch again changes nothing; in a batch the last of a number counts.
-    put(index, vec![first.clone(), second.clone()], &[4, 4000], 22);
-    put(index, vec![first, second], &[4, 4000], 22);
+    put(index, vec![first.clone(), second.clone()], &[4, 4000], 312);
+    put(index, vec![first, second], &[4, 4000], 312);
     assert_eq!(found(index, "words", Order::Newest), [3]);
     assert_eq!(found(index, "latter", Order::Newest), [3]);
     assert_eq!(found(index, "timeout", Order::Newest), NONE);
     assert_eq!(index.documents().expect("documents are counted"), 5);
-    assert_eq!(index.mark().expect("the mark is kept"), 22);
+    assert_eq!(index.mark().expect("the mark is kept"), 312);
 
     // What was removed can come back, and what is put and removed at once is removed.
-    put(index, corpus(), &[], 23);
+    put(index, corpus(), &[], 313);
     assert_eq!(found(index, "timeout", Order::Newest), [4]);
-    put(index, corpus(), &[4], 24);
+    put(index, corpus(), &[4], 314);
     assert_eq!(found(index, "timeout", Order::Newest), NONE);
     assert_eq!(found(index, "foo", Order::Newest), [6, 3]);
 }

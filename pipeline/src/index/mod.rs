@@ -2,19 +2,22 @@
 //!
 //! An index is derived: it can be thrown away and filled again from the store. It knows how far it has come by its
 //! *mark*, which is committed together with the documents, so that the two never disagree. [`Tantivy`] is the engine
-//! of the embedded profile; [`Fake`] is for tests that need one that fails. What every engine must do is said, and
-//! tried, by [`conformance()`].
+//! of the embedded profile, [`Elastic`] that of the deployed one; [`Fake`] is for tests that need one that fails. What
+//! every engine must do is said, and tried, by [`conformance()`].
 
 mod conformance;
+mod elastic;
 mod embedded;
 mod fake;
 mod oracle;
+mod place;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use schemas::grade::Grade;
@@ -25,8 +28,10 @@ use schemas::reason::{Code, Phase};
 use serde::Serialize;
 
 pub use conformance::conformance;
+pub use elastic::{Address, Elastic, NotAnAddress};
 pub use embedded::{Contents, Tantivy};
 pub use fake::Fake;
+pub use place::Place;
 
 /// Hits that can be reached by offset and limit together. Further back, a query should be narrowed.
 pub const MAX_WINDOW: usize = 10_000;
@@ -36,8 +41,8 @@ pub trait DocumentIndex: Send + Sync + 'static {
     /// Puts documents in the place of those with the same number, takes the removed numbers out, and sets the mark:
     /// all of it or, on an error, nothing. Searches see it as soon as this returns. Doing it twice is as good as once.
     ///
-    /// Everything is held in memory until it is committed: a few thousand documents, some tens of megabytes of text,
-    /// are a good batch.
+    /// No mark is below the one before it: only clearing an index takes it back. Everything is held in memory until it
+    /// is committed: a few thousand documents, some tens of megabytes of text, are a good batch.
     fn put(&self, documents: Vec<Document>, removed: Vec<i64>, mark: i64) -> Result<(), IndexError>;
 
     /// The change number up to which the index is complete; 0 for an empty one.
@@ -57,6 +62,18 @@ pub trait DocumentIndex: Send + Sync + 'static {
     /// while all is well. Whoever fills the index calls this now and then.
     fn mend(&self) -> Result<Mended, IndexError> {
         Ok(Mended::Nothing)
+    }
+
+    /// Begins an index beside this one, which no search of this one sees: empty, to be filled by [`put`](Self::put)
+    /// and then [shown](Self::show). `None`: this engine has only one, which a rebuild empties and fills again.
+    fn renew(&self) -> Result<Option<Arc<dyn DocumentIndex>>, IndexError> {
+        Ok(None)
+    }
+
+    /// Puts an index begun by [`renew`](Self::renew) in the place of the one it was begun beside, from one moment to
+    /// the next, and throws that one away. An index that searches see already is left as it is.
+    fn show(&self) -> Result<(), IndexError> {
+        Ok(())
     }
 }
 
@@ -171,6 +188,9 @@ pub enum IndexError {
     Outdated { directory: PathBuf },
     #[error("the document index in {} is in use by another process", directory.display())]
     Busy { directory: PathBuf },
+    /// What is in the search engine cannot be worked with, whenever it is tried.
+    #[error("the document index at {place} {fault}; `assay rebuild --index` makes it anew from the reports")]
+    Unfit { place: String, fault: &'static str },
     #[error("only the first {MAX_WINDOW} hits of a search can be listed; narrow the query")]
     TooDeep,
     /// The engine failed; trying again later may help.

@@ -10,11 +10,16 @@ use pipeline::index::{DocumentIndex, Fake, Order, Tantivy};
 use schemas::query::parse;
 use tokio_util::sync::CancellationToken;
 
+use crate::elastic::{self, Fresh};
 use crate::recount::documents;
 use crate::stack::{Stack, id, report, report_with_text};
 
-fn engines() -> [Arc<dyn DocumentIndex>; 2] {
-    [Arc::new(Tantivy::in_memory().unwrap()), Arc::new(Fake::default())]
+/// An empty index of each kind that can be had here.
+fn engines() -> Vec<Arc<dyn DocumentIndex>> {
+    let mut engines: Vec<Arc<dyn DocumentIndex>> =
+        vec![Arc::new(Tantivy::in_memory().unwrap()), Arc::new(Fake::default())];
+    engines.extend(elastic::engines().iter().map(|url| Arc::new(Fresh::at(url)) as Arc<dyn DocumentIndex>));
+    engines
 }
 
 fn numbers(index: &dyn DocumentIndex, query: &str) -> Vec<i64> {

@@ -1,17 +1,18 @@
 //! Every kind of fault is planted behind the pipeline's back, found, mended where it can be, and gone afterwards.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use pipeline::catch_up::CatchUp;
 use pipeline::fsck::{Check, Checked, IndexPlace, Order, Report, fsck};
-use pipeline::index::{DocumentIndex, Tantivy};
+use pipeline::index::{DocumentIndex, Place, Tantivy};
 use schemas::views::State;
 use serde_json::Value;
 use sqlx::{Executor, SqlitePool};
 
 use crate::dump::dump;
+use crate::elastic::{self, Fresh};
 use crate::recount::{AllCounts, documents};
 use crate::stack::{Stack, id, report};
 
@@ -263,11 +264,17 @@ async fn jobs_and_groups_that_have_nothing_to_do_are_ended() {
 
 /// An index of the stack's rows, and the order to check it.
 async fn indexed(stack: &Stack) -> Order {
-    let directory = stack.directory.path().join("index");
-    let index: Arc<dyn DocumentIndex> = Arc::new(Tantivy::open(&directory).unwrap());
-    let catch_up = CatchUp::new(stack.process.clone(), index);
+    indexed_at(stack, Place::Directory(index_directory(stack))).await
+}
+
+fn index_directory(stack: &Stack) -> PathBuf {
+    stack.directory.path().join("index")
+}
+
+async fn indexed_at(stack: &Stack, place: Place) -> Order {
+    let catch_up = CatchUp::new(stack.process.clone(), place.open().unwrap());
     while catch_up.step().await.unwrap() > 0 {}
-    let index = Some(IndexPlace { directory, writable: true });
+    let index = Some(IndexPlace { place, writable: true });
     Order { repair: false, deep: false, only: vec![Check::Index], index }
 }
 
@@ -290,7 +297,7 @@ async fn documents_that_are_missing_or_too_many_are_put_right() {
     assert!(check(&stack, &order).await.clean);
     {
         // Read beside the process that writes.
-        let index = Tantivy::open(&place.directory).unwrap();
+        let index = Tantivy::open(&index_directory(&stack)).unwrap();
         let mark = index.mark().unwrap();
         index.put(Vec::new(), vec![2, 3], mark).unwrap();
         let found = check(&stack, &order).await.checks.remove(0);
@@ -313,10 +320,30 @@ async fn documents_that_are_missing_or_too_many_are_put_right() {
 }
 
 #[tokio::test]
+async fn documents_in_a_search_engine_are_put_right_beside_those_who_write_them() {
+    for url in elastic::engines() {
+        let fresh = Fresh::at(&url);
+        let (stack, _) = stack().await;
+        let order = indexed_at(&stack, Place::Engine(fresh.address.clone())).await;
+        assert!(check(&stack, &order).await.clean);
+        let mark = fresh.mark().unwrap();
+        fresh.put(Vec::new(), vec![2, 3], mark).unwrap();
+        mend_index(&stack, &order, 2).await;
+
+        // One that was received in another month, too, and one that nobody sent.
+        fresh.put(vec![elastic::document(4, "stray"), elastic::document(4000, "stray")], Vec::new(), mark).unwrap();
+        let months = fresh.contents().unwrap().numbers.iter().filter(|number| **number == 4).count();
+        assert_eq!(months, 2);
+        mend_index(&stack, &order, 2).await;
+        assert_eq!(fresh.contents().unwrap().numbers, (1..=8).collect::<Vec<i64>>());
+    }
+}
+
+#[tokio::test]
 async fn an_index_that_lags_is_no_fault_and_one_that_cannot_be_read_is_begun_anew() {
     let (stack, _) = stack().await;
     let order = indexed(&stack).await;
-    let directory = order.index.as_ref().unwrap().directory.clone();
+    let directory = index_directory(&stack);
     stack.accept(&id(30), &report("Foo", "3.0", "pass", "5.36.0", "linux"), "Ann").await;
     stack.work_off().await;
     let lagging = check(&stack, &order).await;

@@ -9,6 +9,8 @@ mod commit_order;
 mod contract_lists;
 mod counting;
 mod dump;
+mod elastic;
+mod elastic_nodes;
 mod fixtures;
 mod fsck;
 mod groups;

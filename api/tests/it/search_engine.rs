@@ -1,0 +1,125 @@
+//! assay with its documents in a search engine, which every process reaches.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use pipeline::index::Elastic;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::server::Server;
+use crate::submissions::Made;
+
+/// A prefix of this test's own on each engine that can be had here; what begins with it goes with this.
+struct Place(String);
+
+impl Place {
+    fn each() -> Vec<Place> {
+        let urls = [services::elasticsearch(), services::opensearch()].into_iter().flatten();
+        urls.map(|url| Place(format!("{url}/t{}", Uuid::new_v4().simple()))).collect()
+    }
+
+    fn setting(&self) -> String {
+        format!("index={}", self.0)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(Elastic::new(&self.0.parse().unwrap()).unwrap().remove());
+    }
+}
+
+/// `assay api` on the directory of a server.
+struct Api {
+    child: Child,
+    url: String,
+}
+
+impl Api {
+    fn beside(server: &Server, arguments: &[&str]) -> Api {
+        let mut command: Command = server.command(&["api", "--listen", "127.0.0.1:0"]);
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        Api { child, url: line.strip_prefix("listening on ").unwrap().to_owned() }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_process_searches_and_the_index_is_made_anew_beside_them() {
+    for place in Place::each() {
+        let setting = place.setting();
+        let server = Server::with(&["--listen", "127.0.0.1:0", "--set", &setting]);
+        let made: Vec<Value> = (0..30).map(|_| Made::default().json()).collect();
+        server.submit_all(&made).await;
+        server.settle_index().await;
+        assert_eq!(server.json("/v4/search?q=successful").await["total"], 30);
+
+        let api = Api::beside(&server, &["--set", &setting]);
+        let there: Value = server
+            .client
+            .get(format!("{}/v4/search?q=successful", api.url))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(there["total"], 30, "{there}");
+        assert_eq!(
+            there["items"][0]["highlights"],
+            server.json("/v4/search?q=successful").await["items"][0]["highlights"]
+        );
+
+        let run = |arguments: &[&str]| -> Value {
+            serde_json::from_str(&server.run(&[arguments, &["--json", "--set", &setting]].concat())).unwrap()
+        };
+        let rebuilt = run(&["rebuild", "--index"]);
+        assert_eq!((&rebuilt["complete"], &rebuilt["documents"]), (&true.into(), &30.into()), "{rebuilt}");
+        assert_eq!(server.json("/v4/search?q=successful").await["total"], 30);
+        // The server goes on with the new one.
+        server.submit_all(&[Made::default().json()]).await;
+        server.settle_index().await;
+        assert_eq!(server.json("/v4/search?q=successful").await["total"], 31);
+
+        let checked = run(&["fsck", "--only", "index"]);
+        assert_eq!((&checked["clean"], &checked["checks"][0]["checked"]), (&true.into(), &31.into()), "{checked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_are_taken_while_the_search_engine_is_away() {
+    // A port that nobody listens on.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setting = format!("index=http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let server = Server::with(&["--listen", "127.0.0.1:0", "--set", &setting]);
+    server.submit_all(&[Made::default().json()]).await;
+    server.settle().await;
+    assert_eq!(server.get("/readyz").await.status, 200, "the node is not to be taken out of service");
+    assert_eq!(server.get("/v4/search?q=successful").await.status, 503);
+    assert_eq!(server.json("/v4/results").await["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_in_a_directory_is_made_anew_while_no_server_runs() {
+    let mut server = Server::start();
+    server.submit_all(&[Made::default().json(), Made::default().json()]).await;
+    server.settle_index().await;
+    let busy = server.command(&["rebuild", "--index"]).output().unwrap();
+    assert!(!busy.status.success());
+    let told = String::from_utf8_lossy(&busy.stderr).into_owned();
+    assert!(told.contains("one writer") && told.contains("assay serve"), "{told}");
+    server.stop();
+    let rebuilt: Value = serde_json::from_str(&server.run(&["rebuild", "--index", "--json"])).unwrap();
+    assert_eq!((&rebuilt["complete"], &rebuilt["documents"]), (&true.into(), &2.into()), "{rebuilt}");
+    server.start_again();
+    assert_eq!(server.json("/v4/search?q=successful").await["total"], 2);
+}
