@@ -34,7 +34,7 @@ pub fn check(url: &str) -> Result<(), LinkError> {
 /// A connection to Redis for short questions. Cheap to clone; all clones share it.
 #[derive(Clone)]
 pub struct RedisLink {
-    client: Client,
+    client: Arc<Client>,
     manager: ConnectionManager,
     patience: Duration,
     breaker: Arc<Mutex<Breaker>>,
@@ -56,11 +56,23 @@ impl RedisLink {
     pub fn open(url: &str, patience: Duration) -> Result<Self, LinkError> {
         let client = Client::open(url).map_err(LinkError::Url)?;
         let manager = lazy_manager(&client, patience)?;
-        Ok(RedisLink { client, manager, patience, breaker: Arc::default() })
+        Ok(RedisLink { client: Arc::new(client), manager, patience, breaker: Arc::default() })
     }
 
     /// Puts a question, unless Redis did not answer the last one a moment ago.
     pub async fn ask<T, F>(&self, question: impl FnOnce(ConnectionManager) -> F) -> Result<T, LinkError>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        self.ask_within(self.patience, question).await
+    }
+
+    /// As `ask`, for one whose patience is shorter.
+    pub async fn ask_within<T, F>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(ConnectionManager) -> F,
+    ) -> Result<T, LinkError>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -71,9 +83,9 @@ impl RedisLink {
             }
             question(self.manager.clone()).await.map_err(LinkError::Refused)
         };
-        let answered = match tokio::time::timeout(self.patience, asking).await {
+        let answered = match tokio::time::timeout(patience, asking).await {
             Ok(answered) => answered,
-            Err(_) => Err(LinkError::Silent(self.patience)),
+            Err(_) => Err(LinkError::Silent(patience)),
         };
         self.note(answered.as_ref().err());
         answered

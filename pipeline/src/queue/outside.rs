@@ -7,7 +7,7 @@
 //! so that [`OutsideQueue::carried`] need not fetch every job.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use apalis_redis::{Config, RedisStorage};
@@ -22,6 +22,9 @@ use crate::link::{self, LinkError, RedisLink};
 /// Longest time for an answer. Lists of jobs may be long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Longest time for jobs to be taken: whoever pushes them has others to serve, and the sweep pushes what was not.
+const PUSH_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Jobs pushed, moved or forgotten by one script, which nobody else's question gets in between.
 const PORTION: usize = 500;
 
@@ -29,7 +32,7 @@ const PORTION: usize = 500;
 #[derive(Clone, Debug)]
 pub struct OutsideQueue {
     link: RedisLink,
-    keys: Keys,
+    keys: Arc<Keys>,
 }
 
 /// What went wrong in a queue outside the database.
@@ -37,8 +40,15 @@ pub struct OutsideQueue {
 #[error("the queue in Redis did not do as told")]
 pub struct QueueError(#[from] LinkError);
 
+impl QueueError {
+    /// Whether Redis was left alone, since it did not answer a moment ago; then that has been logged.
+    pub fn away(&self) -> bool {
+        matches!(self.0, LinkError::Away)
+    }
+}
+
 /// Names in Redis. Those without a field here are apalis' own.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Keys {
     config: Config,
     /// Jobs for later, by the time from which on they may be begun, in milliseconds.
@@ -61,7 +71,7 @@ impl OutsideQueue {
             .lock_tasks(false)
             .emit_events(false);
         let keys = Keys { config, later: format!("{queue}:later"), rung: format!("{queue}:{}:rung", link.database()) };
-        Ok(OutsideQueue { link, keys })
+        Ok(OutsideQueue { link, keys: Arc::new(keys) })
     }
 
     /// Pushes jobs, each to be begun not before so long from now.
@@ -69,7 +79,7 @@ impl OutsideQueue {
     /// While Redis is away this fails soon, and mostly at once. The groups are then for the sweep to push.
     pub async fn push(&self, jobs: &[(ProcessGroup, Duration)]) -> Result<(), QueueError> {
         for portion in jobs.chunks(PORTION) {
-            let Keys { config, later, rung } = &self.keys;
+            let Keys { config, later, rung } = &*self.keys;
             let mut pushing = PUSH.key(config.job_data_hash());
             pushing.key(config.job_meta_hash()).key(config.active_jobs_list()).key(later).arg(rung);
             for (job, pause) in portion {
@@ -77,7 +87,8 @@ impl OutsideQueue {
                 let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
                 pushing.arg(job_id(job)).arg(arguments).arg(pause);
             }
-            self.link.ask(async |mut connection| pushing.invoke_async::<()>(&mut connection).await).await?;
+            let push = async |mut connection| pushing.invoke_async::<()>(&mut connection).await;
+            self.link.ask_within(PUSH_PATIENCE, push).await?;
         }
         Ok(())
     }
