@@ -13,6 +13,7 @@ use reqwest::Url;
 pub mod keys;
 pub mod layers;
 pub mod networks;
+pub mod outside;
 pub mod units;
 
 pub use keys::{Bounds, Key, Log, Privacy, Publishing, Reading, Spooling, Uploads};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     pub database: Database,
     pub queue: Queue,
+    /// The Redis that carries news between processes and holds shared limits.
+    pub events: Option<Secret>,
     pub index: Index,
     /// Jobs at the same time; 0 holds the queue.
     pub workers: usize,
@@ -60,10 +63,12 @@ pub enum Database {
 }
 
 /// Where jobs wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// In the same file as the reports.
+    /// In the same database as the reports.
     InDatabase,
+    /// In a Redis, by its URL.
+    Redis(Secret),
 }
 
 /// Where documents are searched.
@@ -155,7 +160,8 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
 
     let data = data_directory(node.data, &mut layers);
     let database = database(node.database, &data, &mut layers);
-    let queue = queue(node.queue.as_deref(), &database, &mut layers);
+    let queue = outside::queue(node.queue, &database, &mut layers);
+    let events = outside::events(node.events, &queue, &mut layers);
     let index = index(node.index.as_deref(), &data, &mut layers);
     let workers = node.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
     let anonymous = doors.anonymous.unwrap_or_else(|| node.listen.iter().all(Listen::loopback));
@@ -168,6 +174,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         listen: node.listen,
         database,
         queue,
+        events,
         index,
         workers,
         public_url: node.public_url,
@@ -243,21 +250,9 @@ fn database(said: Option<String>, data: &std::path::Path, layers: &mut Layers) -
     database
 }
 
-fn queue(said: Option<&str>, database: &Database, layers: &mut Layers) -> Queue {
-    let same = match database {
-        Database::Sqlite(file) => said.is_none_or(|said| sqlite_path(said).as_ref() == Some(file)),
-        Database::Postgres(url) => said.is_none_or(|said| said == url),
-    };
-    if !same {
-        layers.fault("queue", "expected the database's own URL, or none");
-    }
-    layers.derive("queue", database.url());
-    Queue::InDatabase
-}
-
 impl Database {
     /// As one would write it.
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         match self {
             Database::Sqlite(file) => format!("sqlite://{}", file.display()),
             Database::Postgres(url) => url.clone(),

@@ -1,6 +1,7 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
 mod hold;
+mod outside;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -12,13 +13,14 @@ use pipeline::accept::chain;
 use pipeline::clock::Clock;
 use pipeline::index::{DocumentIndex, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
+use pipeline::queue::OutsideQueue;
 use pipeline::spool::{self, Glance};
 use pipeline::store::{SchemaFault, Scope, Store};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
 
-use crate::config::{Database, Index, Settings};
+use crate::config::{Database, Index, Queue, Settings};
 use crate::server::spooling;
 
 use hold::held;
@@ -85,7 +87,11 @@ async fn unmigrated(settings: &Settings) -> anyhow::Result<Store> {
         Database::Sqlite(path) => Store::open(path).await,
         Database::Postgres(url) => Store::postgres(url),
     };
-    opened.with_context(|| format!("the database {} cannot be opened", settings.database))
+    let store = opened.with_context(|| format!("the database {} cannot be opened", settings.database))?;
+    Ok(match &settings.queue {
+        Queue::InDatabase => store,
+        Queue::Redis(url) => store.with_queue(OutsideQueue::connect(&url.0).await?),
+    })
 }
 
 /// Whether there is no database yet. Of a server only the asking tells.
@@ -218,6 +224,12 @@ impl Part {
 
 /// Tries each part out. Makes nothing that is not there.
 pub async fn check(settings: &Settings) -> Vec<Part> {
+    let mut parts = check_stored(settings).await;
+    parts.extend(outside::check(settings).await);
+    parts
+}
+
+async fn check_stored(settings: &Settings) -> Vec<Part> {
     let data = Part::of("data directory", check_data(&settings.data));
     if data.fault.is_some() || !settings.data.exists() {
         return vec![data];

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::store::{Store, StoreError, Tester, TesterNumber, Token};
 use crate::tokens;
 
@@ -47,11 +48,23 @@ impl Identify {
             store,
             clock,
             testers: Cache::builder().max_capacity(50_000).time_to_live(minutes(10)).build(),
-            // A revoked token works for no longer than this on other nodes.
+            // A revoked token works for no longer than this on nodes that are not told.
             tokens: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(5)).build(),
             proven: Cache::builder().max_capacity(50_000).time_to_live(minutes(60)).build(),
             hashing: Arc::new(Semaphore::new(2)),
         }
+    }
+
+    /// Forgets whom it has seen whenever another process has changed testers or tokens.
+    pub fn follow(self, events: &Events) -> Self {
+        let (seen, mut changed) = (self.clone(), events.identities());
+        tokio::spawn(async move {
+            while changed.changed().await.is_ok() {
+                seen.forget_tokens();
+                seen.testers.invalidate_all();
+            }
+        });
+        self
     }
 
     /// The token with this secret, if it is valid now.
@@ -184,8 +197,8 @@ impl Identify {
         }
     }
 
-    /// Forgets the secret of a legacy tester who lost it: the next one used with the profile is kept. Other processes
-    /// notice within the ten minutes for which they remember a tester. False: there is no such secret.
+    /// Forgets the secret of a legacy tester who lost it: the next one used with the profile is kept. Processes that
+    /// are not told notice within the ten minutes for which they remember a tester. False: there is no such secret.
     pub async fn forget_secret(&self, id: &str) -> Result<bool, StoreError> {
         let Some(tester) = self.store.tester_by_id(id).await? else { return Ok(false) };
         let mut tx = self.store.begin().await?;

@@ -33,9 +33,14 @@ pub struct Intake {
 pub enum Credential {
     Absent,
     /// A token that is valid now.
-    Token { hash: [u8; 32], token: Box<Token> },
+    Token {
+        hash: [u8; 32],
+        token: Box<Token>,
+    },
     /// A token that cannot be looked up now.
-    Unchecked { hash: [u8; 32] },
+    Unchecked {
+        hash: [u8; 32],
+    },
 }
 
 impl Credential {
@@ -74,7 +79,10 @@ impl Offer {
 pub enum Taken {
     Stored(Acceptance),
     /// In this node's spool. `again`: it was there already.
-    Spooled { received_at: DateTime<Utc>, again: bool },
+    Spooled {
+        received_at: DateTime<Utc>,
+        again: bool,
+    },
 }
 
 /// Why a submission was not taken.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use redis::Script;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 
@@ -23,6 +24,11 @@ pub enum LinkError {
     Silent(Duration),
     #[error("Redis did not do as told")]
     Refused(#[from] redis::RedisError),
+}
+
+/// Whether a text is a Redis URL.
+pub fn check(url: &str) -> Result<(), LinkError> {
+    Client::open(url).map(drop).map_err(LinkError::Url)
 }
 
 /// A connection to Redis for short questions. Cheap to clone; all clones share it.
@@ -73,9 +79,21 @@ impl RedisLink {
         answered
     }
 
+    /// Runs a script, with these keys and arguments, for a whole number.
+    pub async fn run(&self, script: &Script, keys: &[&str], arguments: &[&str]) -> Result<i64, LinkError> {
+        let mut run = script.prepare_invoke();
+        run.key(keys).arg(arguments);
+        self.ask(async |mut connection| run.invoke_async(&mut connection).await).await
+    }
+
+    /// Asks Redis for a word.
+    pub async fn ping(&self) -> Result<(), LinkError> {
+        self.ask(async |mut connection| redis::cmd("PING").exec_async(&mut connection).await).await
+    }
+
     /// Whether Redis answers.
     pub async fn alive(&self) -> bool {
-        self.ask(|mut connection| async move { redis::cmd("PING").exec_async(&mut connection).await }).await.is_ok()
+        self.ping().await.is_ok()
     }
 
     /// Whether Redis answered the last question put.

@@ -436,6 +436,7 @@ async fn put_rows(
         releases: marked.into_iter().map(|one| (one.language, one.distribution, one.version)).collect(),
         testers: testers.into_iter().collect(),
         authors: authors.into_iter().collect(),
+        everything: false,
     }))
 }
 

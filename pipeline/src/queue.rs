@@ -36,6 +36,9 @@ const BATCH: usize = 32;
 /// How often a worker shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// Beats that a live worker may leave out, where several share a queue; beyond, what it has in hand is taken for lost.
+const MISSED_BEATS: usize = 3;
+
 /// An order to process the reports of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessGroup {
@@ -94,7 +97,7 @@ where
         }
         Backend::Postgres(pool) => {
             let config = apalis_postgres::Config::default().queue(QUEUE).batch_size(BATCH);
-            let config = config.heartbeat_interval(HEARTBEAT).lock_tasks(false);
+            let config = config.heartbeat_interval(HEARTBEAT).missed_heartbeats(MISSED_BEATS).lock_tasks(false);
             let jobs = PostgresStorage::<ProcessGroup>::new(&pool).with_config(config).poll_with_stream(pulses);
             tokio::select! {
                 ended = builder.backend(jobs).layer(gated).build(job).run_until(ending) => ended,

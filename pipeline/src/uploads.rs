@@ -109,6 +109,7 @@ async fn write(
         authors: marked.iter().filter_map(|release| release.author.clone()).collect(),
         releases: marked.into_iter().map(|one| (one.language, one.distribution, one.version)).collect(),
         testers: Vec::new(),
+        everything: false,
     }))
 }
 

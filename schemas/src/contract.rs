@@ -1,7 +1,7 @@
 //! Rows as the CPAN Testers contract has them on the wire (contract §1.2 to §1.4). Counts are integers.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::grade::{Counts, Grade};
 
@@ -40,7 +40,7 @@ impl ReleaseRow {
 }
 
 /// An upload to CPAN. Also the text of a WebSocket frame.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadView {
     #[serde(rename = "dist")]
     pub distribution: String,

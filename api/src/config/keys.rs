@@ -97,9 +97,15 @@ concern! {
         /// Where reports and everything read out of them are stored.
         database: Option<String> = "", "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; by default assay.db in the data directory",
             variable "ASSAY_DATABASE", secret Password;
-        /// Where jobs wait for a worker.
-        queue: Option<String> = "", "by default in the database's own file",
+        /// Where jobs wait for a worker. In Redis they are pushed once their reports are committed; a Redis that loses
+        /// them, or is away, loses no report, since workers look for reports that no job carries.
+        queue: Option<String> = "", "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]; by default in the database",
             variable "ASSAY_QUEUE", secret Password;
+        /// The Redis that carries news between processes, so that readers of one node see at once what another has
+        /// done, and that holds the limits of senders for all nodes together. Without one, each node asks the database
+        /// once a second, and has limits of its own.
+        events: Option<String> = "", "redis://…, or none; by default the queue's Redis, if it is in one",
+            variable "ASSAY_EVENTS", secret Password;
         /// Where documents are put for the search.
         index: Option<String> = "", "a directory; by default `index` in the data directory",
             variable "ASSAY_INDEX", secret Password;

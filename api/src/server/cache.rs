@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
@@ -40,9 +41,11 @@ pub struct Answers {
     kept: Cache<String, Arc<Kept>>,
     /// Newest change number of each subject that changed of late.
     changed: Cache<Subject, i64>,
+    /// Newest change number up to which anything may have changed.
+    everything: Arc<AtomicI64>,
 }
 
-/// Longest time an answer is given again; also the bound for changes made by another process.
+/// Longest time an answer is given again; also the bound for changes that nothing tells of.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Answers smaller than this are not worth packing.
@@ -52,7 +55,7 @@ const WORTH_PACKING: usize = 1024;
 const REVALIDATE: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
 
 impl Answers {
-    /// Follows what is processed in this process.
+    /// Follows what is processed, here and elsewhere.
     pub fn start(megabytes: u64, events: &Events) -> Answers {
         let answers = Answers {
             kept: Cache::builder()
@@ -65,6 +68,7 @@ impl Answers {
                 .build(),
             // Outlives every answer that was true before the change.
             changed: Cache::builder().max_capacity(1_000_000).time_to_live(LONGEST * 2).build(),
+            everything: Arc::default(),
         };
         let mut processed = events.processed();
         let follower = answers.clone();
@@ -83,6 +87,9 @@ impl Answers {
     }
 
     fn note(&self, news: &Processed) {
+        if news.everything {
+            self.everything.fetch_max(news.head, Ordering::Relaxed);
+        }
         for (language, distribution, _) in &news.releases {
             let subject = Subject::Distribution(language.as_str().to_owned(), distribution.clone());
             self.changed.insert(subject, news.head);
@@ -101,8 +108,8 @@ impl Answers {
             return None;
         }
         let kept = self.kept.get(asked)?;
-        let changed = self.changed.get(&kept.subject);
-        if changed.is_some_and(|number| number > kept.head) {
+        let changed = self.changed.get(&kept.subject).unwrap_or_default();
+        if changed.max(self.everything.load(Ordering::Relaxed)) > kept.head {
             return None;
         }
         Some(kept.answer(headers))

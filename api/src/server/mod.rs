@@ -14,6 +14,7 @@ pub mod outside;
 mod pages;
 mod problems;
 mod reading;
+mod redis;
 mod releases_poll;
 mod routes;
 mod run;
@@ -45,6 +46,7 @@ pub use run::{Role, run};
 use cache::Answers;
 use limits::Limits;
 use observe::RequestMeasures;
+use redis::Redis;
 
 /// All that handlers use.
 pub struct App {
@@ -52,6 +54,7 @@ pub struct App {
     pub intake: Intake,
     pub identify: Identify,
     pub events: Events,
+    pub redis: Redis,
     pub measures: Measures,
     pub index: Option<Arc<dyn DocumentIndex>>,
     pub gate: Gate,

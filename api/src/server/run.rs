@@ -27,6 +27,7 @@ use super::cache::Answers;
 use super::connections::Connections;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
+use super::redis::Redis;
 use super::{App, Gauges, Rules, demo, releases_poll, routes, spooling};
 use crate::config::{Database, Index, Listen, Settings};
 use crate::embedded;
@@ -73,6 +74,8 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         Process { events: Events::new(head), store: store.clone(), clock: Clock::System, measures: Measures::new() };
     let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
     let spool = spooling.as_ref().map(|spooling| spooling.spool.clone());
+    let redis = Redis::new(&settings, &process)?;
+    tracker.spawn(redis.bridge.clone().run(stop.clone()));
     let gate = Gate::new(settings.workers);
     // tantivy has one writer, so the index belongs to whoever holds the directory.
     let index = if role == Role::Api { None } else { index(&settings) };
@@ -99,7 +102,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     }
     if role != Role::Worker {
         let intake = intake(&settings, &process, spool.clone(), there, &stop, &tracker);
-        let app = Arc::new(app(&settings, process, intake, index, gate, leaving, stop.clone()));
+        let app = Arc::new(app(&settings, process, redis, intake, index, gate, leaving, stop.clone()));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -157,7 +160,7 @@ fn intake(
     tracker: &TaskTracker,
 ) -> Intake {
     let Process { store, clock, events, measures } = process.clone();
-    let identify = Identify::new(store.clone(), clock.clone());
+    let identify = Identify::new(store.clone(), clock.clone()).follow(&events);
     let acceptor = Acceptor::start(store, clock, events, measures, settings.intake.group_limit);
     spooling::begin(spool, there, process, identify, acceptor, stop, tracker)
 }
@@ -165,6 +168,7 @@ fn intake(
 fn app(
     settings: &Settings,
     process: Process,
+    redis: Redis,
     intake: Intake,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
@@ -200,6 +204,7 @@ fn app(
         gauges: Gauges::new(&measures.registry),
         started_at: clock.now(),
         events,
+        redis,
         measures,
     }
 }

@@ -18,7 +18,10 @@ pub async fn forget_secret(
 ) -> Result<StatusCode, ApiError> {
     demand(&app, &headers, Scope::Admin).await?;
     match app.identify.forget_secret(&id.to_lowercase()).await? {
-        true => Ok(StatusCode::NO_CONTENT),
+        true => {
+            app.events.announce_identities();
+            Ok(StatusCode::NO_CONTENT)
+        }
         false => Err(ApiError::not_found(format!("there is no tester {id} with a secret"))),
     }
 }

@@ -74,6 +74,7 @@ pub async fn rotate(
     let now = app.readers.clock.now();
     let issued = tokens::rotate(&app.readers.store, &app.readers.clock, &id, now).await?;
     app.identify.forget_tokens();
+    app.events.announce_identities();
     issued.map(shown).ok_or_else(|| no_such(&id))
 }
 
@@ -86,6 +87,7 @@ pub async fn revoke(
     demand(&app, &headers, Scope::Admin).await?;
     let revoked = tokens::revoke(&app.readers.store, &app.readers.clock, &id).await?;
     app.identify.forget_tokens();
+    app.events.announce_identities();
     match revoked {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(no_such(&id)),

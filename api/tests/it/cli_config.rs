@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use api::config::{self, ConfigError, Database, Origin, Settings, Sources, keys};
+use api::config::{self, ConfigError, Database, Origin, Queue, Secret, Settings, Sources, keys};
 use tempfile::{TempDir, tempdir};
 
 /// Sources with a home and nothing else.
@@ -160,9 +160,11 @@ fn urls_choose_the_profile_and_a_refusal_is_without_the_password() {
     assert_eq!(settings.database, Database::Postgres(url.to_owned()));
     assert!(!settings.effective.iter().any(|effective| effective.value.contains("hunter2")));
     assert!(!settings.database.to_string().contains("hunter2"));
-    for (variable, value) in
-        [("ASSAY_DATABASE", "mysql://assay:hunter2@db/assay"), ("ASSAY_QUEUE", "amqp://:hunter2@mq")]
-    {
+    for (variable, value) in [
+        ("ASSAY_DATABASE", "mysql://assay:hunter2@db/assay"),
+        ("ASSAY_QUEUE", "amqp://:hunter2@mq"),
+        ("ASSAY_INDEX", "ftp://search:hunter2@x"),
+    ] {
         let told = fault(&with_environment(home.path(), &[(variable, value)]));
         assert!(told.contains("expected"), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
@@ -227,4 +229,39 @@ fn the_manual_tells_the_range_of_workers_that_the_queue_keeps_to() {
     let home = tempdir().unwrap();
     let more = (pipeline::queue::MOST_WORKERS + 1).to_string();
     assert!(fault(&with_environment(home.path(), &[("ASSAY_WORKERS", &more)])).contains(&told));
+}
+
+#[test]
+fn a_redis_is_named_by_its_url_and_its_password_is_not_shown() {
+    let home = tempdir().unwrap();
+    let load = |variables: &[(&str, &str)]| config::load(&with_environment(home.path(), variables)).unwrap();
+    let shown = |settings: &Settings, name: &str| {
+        settings.effective.iter().find(|one| one.key.name == name).unwrap().value.clone()
+    };
+    let settings = load(&[]);
+    assert_eq!((&settings.queue, &settings.events), (&Queue::InDatabase, &None));
+
+    // News goes over the queue's Redis, unless another is named, or none.
+    let url = "redis://assay:s3cr3t@10.0.0.7:6380/2";
+    let settings = load(&[("ASSAY_QUEUE", url)]);
+    let redis = |url: &str| Secret(url.to_owned());
+    assert_eq!((&settings.queue, &settings.events), (&Queue::Redis(redis(url)), &Some(redis(url))));
+    assert!(!format!("{settings:?}").contains("s3cr3t"));
+    for name in ["queue", "events"] {
+        assert_eq!(shown(&settings, name), "redis://assay:***@10.0.0.7:6380/2");
+    }
+    let settings = load(&[("ASSAY_QUEUE", url), ("ASSAY_EVENTS", "redis://10.0.0.8")]);
+    assert_eq!(settings.events, Some(redis("redis://10.0.0.8")));
+    let settings = load(&[("ASSAY_QUEUE", url), ("ASSAY_EVENTS", "none")]);
+    assert_eq!(settings.events, None);
+
+    for (variable, value, told) in [
+        ("ASSAY_QUEUE", "amqp://10.0.0.7", "expected redis://HOST"),
+        ("ASSAY_QUEUE", "redis://:s3cr3t@10.0.0.7/first", "expected redis://"),
+        ("ASSAY_EVENTS", "rediss://:s3cr3t@10.0.0.7", "no TLS to Redis"),
+        ("ASSAY_EVENTS", "10.0.0.7", "expected redis://HOST"),
+    ] {
+        let fault = fault(&with_environment(home.path(), &[(variable, value)]));
+        assert!(fault.contains(told) && !fault.contains("s3cr3t"), "{fault}");
+    }
 }

@@ -19,6 +19,7 @@ mod history;
 mod jobs;
 mod mariadb;
 mod metabase_wire;
+mod nodes;
 mod pages;
 mod perl_clients;
 mod profile;

@@ -12,15 +12,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use apalis_redis::{Config, RedisStorage};
 use futures::StreamExt;
-use redis::Script;
+use redis::{RedisResult, Script};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{BATCH, HEARTBEAT, ProcessGroup, QUEUE};
+use super::{BATCH, HEARTBEAT, MISSED_BEATS, ProcessGroup, QUEUE};
 use crate::link::{self, LinkError, RedisLink};
-
-/// Beats that a live worker may leave out; beyond, what it has in hand is taken for lost.
-const MISSED_BEATS: usize = 3;
 
 /// Longest time for an answer. Lists of jobs may be long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,7 +49,6 @@ struct Keys {
 
 impl OutsideQueue {
     /// A queue at a `redis://` URL. Redis may be absent, now and later: each call tells.
-    #[expect(clippy::unused_async, reason = "a connection belongs to the runtime it is made in")]
     pub async fn connect(url: &str) -> Result<Self, QueueError> {
         let link = RedisLink::open(url, PATIENCE)?;
         let queue = format!("assay:{QUEUE}");
@@ -149,10 +145,12 @@ impl OutsideQueue {
 
     async fn listen(&self, wake: &Notify) {
         loop {
-            if let Ok(mut subscription) = self.link.client().get_async_pubsub().await
-                && subscription.subscribe(&self.keys.rung).await.is_ok()
-            {
-                let mut rings = subscription.into_on_message();
+            let subscribing = async {
+                let mut subscription = self.link.client().get_async_pubsub().await?;
+                subscription.subscribe(&self.keys.rung).await?;
+                RedisResult::Ok(subscription.into_on_message())
+            };
+            if let Ok(Ok(mut rings)) = tokio::time::timeout(PATIENCE, subscribing).await {
                 while rings.next().await.is_some() {
                     wake.notify_one();
                 }

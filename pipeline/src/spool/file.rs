@@ -13,8 +13,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use schemas::ids::{Digest, ReportId};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Connection as _, FromRow, Row as _, SqliteConnection};
 
@@ -91,7 +90,9 @@ pub(super) struct Settlement {
 pub(super) enum Kept {
     New,
     /// The newest submission under its id is the same, from the same sender: received then.
-    Again { received_at: DateTime<Utc> },
+    Again {
+        received_at: DateTime<Utc>,
+    },
 }
 
 /// How much is kept.
@@ -109,7 +110,8 @@ impl SpoolFile {
     pub async fn open(path: &Path) -> Result<SpoolFile> {
         // SQLite gives the files beside it the rights of this one.
         let made = File::options().create(true).append(true).mode(0o600).open(path);
-        made.and_then(|file| file.set_permissions(Permissions::from_mode(0o600))).map_err(|error| SpoolError::File(Arc::new(error)))?;
+        made.and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+            .map_err(|error| SpoolError::File(Arc::new(error)))?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -334,7 +336,11 @@ impl FromRow<'_, SqliteRow> for Entry {
             digest: digest(row)?,
             received_at: row.try_get("received_at")?,
             claim: claim(row)?,
-            body: Body { dictionary: row.try_get("dictionary")?, size: row.try_get("size")?, bytes: row.try_get("body")? },
+            body: Body {
+                dictionary: row.try_get("dictionary")?,
+                size: row.try_get("size")?,
+                bytes: row.try_get("body")?,
+            },
         })
     }
 }

@@ -19,7 +19,11 @@ impl SpoolMeasures {
             reports: gauge(registry, "assay_spooled_reports", "Reports in the spool, waiting for the database."),
             bytes: gauge(registry, "assay_spooled_bytes", "Bytes of reports in the spool, as they are stored."),
             age: gauge(registry, "assay_spooled_age_seconds", "Age of the oldest report in the spool."),
-            away: gauge(registry, "assay_database_away", "1 while the database does not answer and reports are spooled."),
+            away: gauge(
+                registry,
+                "assay_database_away",
+                "1 while the database does not answer and reports are spooled.",
+            ),
             outcomes: counters(
                 registry,
                 "assay_spool_total",

@@ -5,7 +5,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Postgres, Type};
 
-use super::sql::{Record, Row, Transaction, Value, storable};
+use super::sql::{Record, Row, Transaction, Value, bounded, storable};
 use super::{Result, sql};
 
 /// `head`, many rows of values, `tail`.
@@ -160,7 +160,7 @@ fn add_array(arguments: &mut PgArguments, column: Vec<Value<'_>>) {
         Some(Value::Boolean(_)) => array!(Boolean, value => value),
         Some(Value::Text(_)) => array!(Text, value => value.map(storable)),
         Some(Value::Bytes(_)) => array!(Bytes, value => value.into_owned()),
-        Some(Value::Time(_)) => array!(Time, value => value),
+        Some(Value::Time(_)) => array!(Time, value => value.map(bounded)),
         Some(Value::Id(_)) => array!(Id, value => value),
     }
 }

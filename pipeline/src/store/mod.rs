@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 mod attempts;
@@ -235,7 +235,12 @@ impl Store {
             .application_name("assay")
             .statement_cache_capacity(512)
             // A 202 is a promise, whatever the server's default is. Who cannot have a lock in time tries again.
-            .options([("synchronous_commit", "on"), ("lock_timeout", "60s"), ("timezone", "UTC"), ("client_min_messages", "warning")]);
+            .options([
+                ("synchronous_commit", "on"),
+                ("lock_timeout", "60s"),
+                ("timezone", "UTC"),
+                ("client_min_messages", "warning"),
+            ]);
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -254,6 +259,14 @@ impl Store {
     /// The queue outside the database, when there is one.
     pub fn outside(&self) -> Option<&OutsideQueue> {
         self.outside.as_ref()
+    }
+
+    /// The connections that read, where the database is PostgreSQL: for what only that can do.
+    pub fn postgres_pool(&self) -> Option<&PgPool> {
+        match &self.readers {
+            Pool::Sqlite(_) => None,
+            Pool::Postgres(pool) => Some(pool),
+        }
     }
 
     /// Whether several processes may work on the database at the same time.

@@ -185,11 +185,17 @@ impl Value<'_> {
             Value::Boolean(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value.map(storable)),
             Value::Bytes(value) => arguments.add(&*value),
-            Value::Time(value) => arguments.add(value),
+            Value::Time(value) => arguments.add(value.map(bounded)),
             Value::Id(value) => arguments.add(value),
         };
         added.expect(ENCODES);
     }
+}
+
+/// A time as PostgreSQL can hold it. Senders and readers may name any; it begins at 4713 BC.
+pub(super) fn bounded(time: DateTime<Utc>) -> DateTime<Utc> {
+    const FIRST: i64 = -210_000_000_000;
+    time.max(DateTime::from_timestamp(FIRST, 0).expect("seconds within four million years"))
 }
 
 /// A text as PostgreSQL can hold it: the NUL characters that broken smokers send become U+FFFD.

@@ -2,6 +2,7 @@
 
 mod author_rule;
 mod bodies;
+mod bridge;
 mod catch_up;
 mod changes;
 mod commit_order;
@@ -18,10 +19,13 @@ mod life_of_a_report;
 mod lists;
 mod migrations;
 mod mirror;
+mod outside;
+mod postgres_queue;
 mod publish;
 mod queue;
 mod rebuild;
 mod recount;
+mod redis_queue;
 mod search;
 mod spool;
 mod stack;

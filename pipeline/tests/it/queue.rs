@@ -177,8 +177,7 @@ async fn no_more_jobs_run_at_a_time_than_the_gate_lets_through() {
         let (store, gate, load, stop) = (stack.store().clone(), gate.clone(), Arc::clone(&load), stop.clone());
         async move {
             let work = move |group| Arc::clone(&load).work(group, Duration::from_millis(30));
-            queue::run(store.backend(), "counting", &gate, Arc::new(Notify::new()), work, stop.cancelled_owned())
-                .await
+            queue::run(store.backend(), "counting", &gate, Arc::new(Notify::new()), work, stop.cancelled_owned()).await
         }
     });
     eventually("20 jobs done", async || load.done() >= 20).await;

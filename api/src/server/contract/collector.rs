@@ -72,7 +72,7 @@ async fn take(
     body: Body,
     id: Option<ReportId>,
 ) -> Result<ReportId, Response> {
-    app.limits.admit(sender).map_err(failed)?;
+    app.limits.admit(sender).await.map_err(failed)?;
     let credential = submitter(app, headers).await.map_err(failed)?;
     if !credential.shown() && !app.rules.anonymous {
         return Err(failed(ApiError::unauthorized("a credential is needed")));
@@ -87,7 +87,7 @@ async fn take(
     let report =
         Report::parse(&bytes, Dialect::V4).map_err(|invalid| refuse(StatusCode::BAD_REQUEST, &faults(invalid)))?;
     let whose = app.intake.whose(&credential, &report.reporter).await.map_err(|error| failed(error.into()))?;
-    app.limits.count_whose(sender, &whose, credential.shown(), 1).map_err(failed)?;
+    app.limits.count_whose(sender, &whose, credential.shown(), 1).await.map_err(failed)?;
     // What is under way keeps its share of the memory for bodies until it is stored.
     let _held = bytes.clone();
     let id = id.or(report.id).unwrap_or_else(|| ReportId(Uuid::new_v4()));

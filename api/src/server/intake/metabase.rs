@@ -34,7 +34,7 @@ pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: Header
 }
 
 async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
-    app.limits.admit(sender)?;
+    app.limits.admit(sender).await?;
     let (profile, secret) = match basic(headers) {
         Basic::Present { profile, secret } => (profile, secret),
         Basic::Absent => return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no credentials were sent")),
@@ -58,7 +58,7 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
             ));
         }
     };
-    app.limits.count_whose(sender, &whose, true, 1)?;
+    app.limits.count_whose(sender, &whose, true, 1).await?;
     let bytes = body::whole(app, headers, body).await?;
     // What is under way keeps its share of the memory for bodies until it is stored.
     let _held = bytes.clone();
@@ -106,7 +106,7 @@ pub async fn register(State(app): State<Arc<App>>, sender: Sender, headers: Head
 }
 
 async fn enrol(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
-    app.limits.admit(sender)?;
+    app.limits.admit(sender).await?;
     let bytes = body::whole(app, headers, body).await?;
     let registration = metabase::registration(&bytes)?;
     match app.identify.register(&registration).await.map_err(ApiError::from)? {

@@ -29,7 +29,7 @@ pub async fn submit(State(app): State<Arc<App>>, sender: Sender, headers: Header
 }
 
 async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Response {
-    let credential = match app.limits.admit(sender) {
+    let credential = match app.limits.admit(sender).await {
         Ok(()) => submitter(app, headers).await,
         Err(error) => Err(error),
     };
@@ -59,7 +59,7 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
         Ok(whose) => whose,
         Err(error) => return contract_error(error.into()),
     };
-    if let Err(error) = app.limits.count_whose(sender, &whose, credential.shown(), 1) {
+    if let Err(error) = app.limits.count_whose(sender, &whose, credential.shown(), 1).await {
         return contract_error(error);
     }
     // What is under way keeps its share of the memory for bodies until it is stored.

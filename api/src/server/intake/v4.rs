@@ -37,7 +37,7 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    app.limits.admit(&sender)?;
+    app.limits.admit(&sender).await?;
     let credential = submitter(&app, &headers).await?;
     if !credential.shown() && !app.rules.anonymous {
         return Err(ApiError::unauthorized("reports are taken with a token; ask the operator for one"));
@@ -87,7 +87,7 @@ async fn one(
             return Err(error);
         }
     };
-    app.limits.count_whose(sender, &offer.whose, credential.shown(), 1)?;
+    app.limits.count_whose(sender, &offer.whose, credential.shown(), 1).await?;
     let (id, digest) = (offer.id, offer.digest);
     let now = app.readers.clock.now();
     let (status, fresh) = match app.intake.take(offer).await? {
@@ -174,7 +174,7 @@ async fn many(app: &App, sender: &Sender, credential: &Credential, bytes: Bytes)
         return Err(ApiError::syntax("there is no report in the body: expected one JSON object a line"));
     }
     // The first was counted when the request was admitted.
-    app.limits.count_reports(sender, lines.len() - 1)?;
+    app.limits.count_reports(sender, lines.len() - 1).await?;
     let mut views = Vec::with_capacity(lines.len());
     let mut offers = Vec::with_capacity(lines.len());
     for (line, bytes, parsed) in lines {
@@ -190,7 +190,7 @@ async fn many(app: &App, sender: &Sender, credential: &Credential, bytes: Bytes)
         views.push(line);
     }
     let (places, offers): (Vec<usize>, Vec<Offer>) = offers.into_iter().unzip();
-    app.limits.count_all(sender, offers.iter().map(|offer| &offer.whose), credential.shown())?;
+    app.limits.count_all(sender, offers.iter().map(|offer| &offer.whose), credential.shown()).await?;
     let sent: Vec<_> = offers.iter().map(|offer| (offer.id, offer.digest)).collect();
     let all_taken = app.intake.take_all(offers).await?;
     for ((place, (id, digest)), taken) in places.into_iter().zip(sent).zip(all_taken) {

@@ -8,6 +8,7 @@ pub mod pressure;
 pub mod rates;
 pub mod room;
 pub mod sender;
+mod shared;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use self::pressure::Pressure;
 use self::rates::{Bucket, Rates};
 use self::room::Room;
 use self::sender::{Proxies, Sender};
+use self::shared::SharedBuckets;
 use super::problems::ApiError;
 use crate::config::Settings;
 
@@ -42,11 +44,12 @@ pub struct Limits {
 impl Limits {
     pub fn new(settings: &Settings, database_directory: PathBuf, registry: &Registry) -> Self {
         let intake = &settings.intake;
+        let shared = settings.events.as_ref().map(|url| SharedBuckets::new(&url.0).expect("checked with the settings"));
         Limits {
             pressure: Pressure::new(intake, database_directory),
             room: Room::new(intake.memory, intake.body_limit),
             proxies: Proxies::new(settings.proxies.clone(), intake.exempt.clone()),
-            rates: Rates::new(intake),
+            rates: Rates::new(intake, shared),
             turned_away: counters(
                 registry,
                 "assay_turned_away_total",
@@ -58,23 +61,23 @@ impl Limits {
     }
 
     /// Whether another request with reports may be read.
-    pub fn admit(&self, sender: &Sender) -> Result<(), ApiError> {
+    pub async fn admit(&self, sender: &Sender) -> Result<(), ApiError> {
         self.pressure.check().map_err(|full| self.turn_away(full.reason(), full.problem()))?;
-        self.count_reports(sender, 1)
+        self.count_reports(sender, 1).await
     }
 
     /// Notes further reports of a request by the address that sent it.
-    pub fn count_reports(&self, sender: &Sender, reports: usize) -> Result<(), ApiError> {
+    pub async fn count_reports(&self, sender: &Sender, reports: usize) -> Result<(), ApiError> {
         if sender.exempt {
             return Ok(());
         }
-        let taken = self.rates.take(Bucket::Address(sender.block()), reports);
+        let taken = self.rates.take(Bucket::Address(sender.block()), reports).await;
         taken.map_err(|wait| self.turn_away("address", too_fast("this address", wait)))
     }
 
     /// Notes reports of one tester. `proven`: the sender has shown to be that tester; otherwise anybody could use up
     /// what another may send, so the count is of the tester's reports from this address.
-    pub fn count_tester(
+    pub async fn count_tester(
         &self,
         sender: &Sender,
         tester: TesterNumber,
@@ -88,26 +91,32 @@ impl Limits {
             true => Bucket::Tester(tester),
             false => Bucket::Claimed(tester, sender.block()),
         };
-        let taken = self.rates.take(bucket, reports);
+        let taken = self.rates.take(bucket, reports).await;
         taken.map_err(|wait| self.turn_away("tester", too_fast("this tester", wait)))
     }
 
     /// As [`Limits::count_tester`], also for a tester who cannot be looked up now: then by what was said.
-    pub fn count_whose(&self, sender: &Sender, whose: &Whose, proven: bool, reports: usize) -> Result<(), ApiError> {
+    pub async fn count_whose(
+        &self,
+        sender: &Sender,
+        whose: &Whose,
+        proven: bool,
+        reports: usize,
+    ) -> Result<(), ApiError> {
         if let Some(tester) = &whose.tester {
-            return self.count_tester(sender, tester.number, proven, reports);
+            return self.count_tester(sender, tester.number, proven, reports).await;
         }
         // Who names a tester without a credential is counted by address alone.
         if sender.exempt || whose.claim == Claim::Anonymous {
             return Ok(());
         }
         let said = Digest::of(whose.claim.credential());
-        let taken = self.rates.take(Bucket::Said(said.0, sender.block()), reports);
+        let taken = self.rates.take(Bucket::Said(said.0, sender.block()), reports).await;
         taken.map_err(|wait| self.turn_away("tester", too_fast("this tester", wait)))
     }
 
     /// Notes the reports of one request, all of one sender who may name several testers.
-    pub fn count_all<'a>(
+    pub async fn count_all<'a>(
         &self,
         sender: &Sender,
         whose: impl IntoIterator<Item = &'a Whose>,
@@ -117,7 +126,10 @@ impl Limits {
         for whose in whose {
             by_tester.entry(whose.tester.as_ref().map(|tester| tester.number)).or_insert((whose, 0)).1 += 1;
         }
-        by_tester.into_values().try_for_each(|(whose, reports)| self.count_whose(sender, whose, proven, reports))
+        for (whose, reports) in by_tester.into_values() {
+            self.count_whose(sender, whose, proven, reports).await?;
+        }
+        Ok(())
     }
 
     /// Counts a body that found no room.

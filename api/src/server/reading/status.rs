@@ -150,6 +150,10 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     if let Some(fault) = fault {
         parts["error"] = fault.into();
     }
+    // Nor does a Redis that is away: reports wait in the database for the sweep, and news comes from there.
+    if let Some(answers) = app.redis.answers().await {
+        parts["redis"] = if answers { "ok" } else { "away" }.into();
+    }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }
 
@@ -175,6 +179,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         gauges.resident.set(bytes);
     }
     app.limits.show();
+    app.redis.show().await;
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
     encoder.encode(&app.measures.registry.gather(), &mut text).expect("writing into memory does not fail");
