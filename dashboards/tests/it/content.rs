@@ -232,7 +232,10 @@ fn a_submission_refused_after_it_was_spooled_is_told_with_its_reason() {
     let receipt = ReceiptView { refused, ..samples::receipt(State::Processed) };
     let html = pages::receipt(&Site::default(), &receipt, samples::freshness());
     read("receipt", &html);
-    assert_in_order(&html, &["processed", "Refused", "the token &lt;b&gt;it&lt;/b&gt;", "0123456789abcdef", "Attempts"]);
+    assert_in_order(
+        &html,
+        &["processed", "Refused", "the token &lt;b&gt;it&lt;/b&gt;", "0123456789abcdef", "Attempts"],
+    );
 }
 
 #[test]
