@@ -59,6 +59,9 @@ const LONG: usize = 256 * 1024;
 /// Packed bytes in a group after which the next report begins another: what is processed together is held together.
 const HEAVY: usize = 16 * 1024 * 1024;
 
+/// Time for a group to be committed on another machine; beyond that for a lock, which the database itself tells.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(90);
+
 /// Submissions that may wait for the next group before senders are held up.
 const WAITING: usize = 1024;
 
@@ -141,7 +144,7 @@ async fn commit_and_answer(
     let timer = measures.accept_seconds.start_timer();
     let reports: Vec<NewReport> =
         group.iter_mut().map(|pending| new_report(&pending.submission, &mut pending.body, clock)).collect();
-    let committed = commit_group(store, clock, &reports).await.map_err(std::sync::Arc::new);
+    let committed = commit_in_time(store, clock, &reports).await.map_err(std::sync::Arc::new);
     timer.observe_duration();
     if let Err(error) = &committed {
         tracing::error!(error = %chain(error.as_ref()), reports = reports.len(), "a group could not be committed");
@@ -170,6 +173,16 @@ fn new_report(submission: &Submission, body: &mut Body, clock: &Clock) -> NewRep
         received_at: clock.now(),
         body: Body { dictionary: body.dictionary, size: body.size, bytes },
     }
+}
+
+/// A database on another machine that says nothing any more is given up at some time: the connection may be dead without
+/// a word, and others wait behind this group.
+async fn commit_in_time(store: &Store, clock: &Clock, reports: &[NewReport]) -> Result<Vec<Acceptance>, StoreError> {
+    if !store.shared() {
+        return commit_group(store, clock, reports).await;
+    }
+    let silent = |_| StoreError::Database(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+    tokio::time::timeout(LONGEST, commit_group(store, clock, reports)).await.map_err(silent)?
 }
 
 /// Commits reports and one job in one transaction; the answers are in the order of the reports.

@@ -210,10 +210,10 @@ impl Spool {
         *self.shared.away.borrow()
     }
 
-    /// Waits until the database answers.
-    pub async fn database(&self) {
+    /// Waits until the database is away, or until it answers.
+    pub async fn until(&self, gone: bool) {
         // An error would mean that the spool is gone, which it is not.
-        drop(self.shared.away.subscribe().wait_for(|away| !away).await);
+        drop(self.shared.away.subscribe().wait_for(|away| *away == gone).await);
     }
 
     /// Time that the database has for one question of a door.

@@ -56,6 +56,10 @@ pub fn receipt(view: ReceiptView) -> anyhow::Result<()> {
     facts.add("digest", view.digest);
     facts.add("revision", view.revision.to_string());
     facts.add("withdrawn", view.withdrawn.as_ref().map(withdrawn));
+    facts.add("ahead of it", view.ahead.map(|ahead| ahead.to_string()));
+    for refusal in view.refused {
+        facts.add("refused", format!("{} of {}: {}", refusal.digest, refusal.received_at.to_rfc3339(), refusal.reason));
+    }
     facts.print()?;
     attempts(view.attempts)
 }

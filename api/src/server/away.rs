@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use pipeline::spool::Level;
+use pipeline::spool::{Level, Spool};
 use pipeline::store::StoreError;
 
 use super::App;
@@ -48,15 +48,27 @@ impl App {
     }
 }
 
-/// While the database is away, an answer that needs it is refused quickly instead of being waited for.
+/// While the database is away, an answer that needs it is refused quickly instead of being waited for, also when it went
+/// away meanwhile.
 pub async fn hurry(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
-    // A receipt may be waited for, and what the spool has is told without the database.
-    if !reads || path.ends_with("/receipt") || !app.database_away() {
-        return next.run(request).await;
-    }
+    let spool = app.intake.spool.clone().filter(|_| reads && !path.ends_with("/receipt"));
+    // What the spool has is told without the database, and may be waited for.
+    let Some(spool) = spool else { return next.run(request).await };
     let path = path.to_owned();
-    let answer = tokio::time::timeout(BRIEF, next.run(request)).await;
-    answer.unwrap_or_else(|_| refusal(&app, &path, ApiError::unavailable("the database is away; please try again")))
+    tokio::select! {
+        answer = next.run(request) => answer,
+        () = gone(&spool) => refusal(&app, &path, ApiError::unavailable("the database is away; please try again")),
+    }
+}
+
+/// Waits until the database has been away for a moment.
+async fn gone(spool: &Spool) {
+    loop {
+        spool.until(true).await;
+        if tokio::time::timeout(BRIEF, spool.until(false)).await.is_err() {
+            return;
+        }
+    }
 }

@@ -136,7 +136,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
 /// Starts a worker once the database, which was away at the start, answers.
 async fn start_later(worker: Worker, spool: Spool, stop: CancellationToken, tracker: TaskTracker) {
     tokio::select! {
-        () = spool.database() => {}
+        () = spool.until(false) => {}
         () = stop.cancelled() => return,
     }
     if let Err(error) = worker.start(stop.clone(), &tracker).await {

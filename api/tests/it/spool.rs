@@ -60,8 +60,13 @@ impl Node {
         self.server.ask(request.header("content-type", "application/json").body(body)).await
     }
 
-    async fn legacy(&self, credential: &str, id: &str, made: &Made) -> Answer {
-        self.with(credential, "/api/v1/submit/CPAN-Testers-Report", legacy_report(id, PROFILE, made)).await
+    /// Sends a legacy report, which is taken, and gives its id and bytes.
+    async fn legacy(&self, credential: &str) -> (String, String) {
+        let id = uuid::Uuid::new_v4().to_string();
+        let body = legacy_report(&id, PROFILE, &Made::default());
+        let answer = self.with(credential, "/api/v1/submit/CPAN-Testers-Report", body.clone()).await;
+        assert_eq!((answer.status, answer.json()), (201, json!({"guid": id})), "{}", answer.text());
+        (id, body)
     }
 
     async fn receipt(&self, id: &str) -> Value {
@@ -71,10 +76,6 @@ impl Node {
     async fn total(&self) -> u64 {
         self.server.json("/v4/status").await["totals"]["pass"].as_u64().unwrap()
     }
-}
-
-fn id() -> String {
-    uuid::Uuid::new_v4().to_string()
 }
 
 /// What a tester sent, and what was answered.
@@ -101,8 +102,8 @@ impl Sent {
             assert_eq!(answer.status, 201, "{}", answer.text());
             self.bodies.insert(answer.json()["id"].as_str().unwrap().to_owned(), v3.to_string());
 
-            let id = id_of(node.legacy(CREDENTIALS, &self::id(), &made).await);
-            self.bodies.insert(id.clone(), legacy_report(&id, PROFILE, &made));
+            let (id, body) = node.legacy(CREDENTIALS).await;
+            self.bodies.insert(id, body);
         }
         let batch: Vec<Value> = (0..50).map(|_| Made::default().json()).collect();
         let lines: Vec<String> = batch.iter().map(Value::to_string).collect();
@@ -113,11 +114,6 @@ impl Sent {
             self.bodies.insert(line["id"].as_str().unwrap().to_owned(), body.clone());
         }
     }
-}
-
-fn id_of(answer: Answer) -> String {
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    answer.json()["guid"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +159,7 @@ async fn what_is_taken_while_postgres_is_away_outlives_the_node_and_is_counted_o
     let bearer = format!("Bearer {token}");
     assert_eq!(node.with(&bearer, "/v4/reports", right.json().to_string()).await.status, 202);
     assert_eq!(node.with("Bearer assay_invented", "/v4/reports", wrong.json().to_string()).await.status, 202);
-    let wrong_secret = id_of(node.legacy(WRONG_CREDENTIALS, &id(), &Made::default()).await);
+    let (wrong_secret, _) = node.legacy(WRONG_CREDENTIALS).await;
     let invalid = node.server.submit(&json!({"no": "report"})).await;
     assert_eq!(invalid.status, 422, "what can be refused at once is");
 

@@ -4,7 +4,7 @@ use dashboards::Site;
 use dashboards::pages::{self, ReleasePage, SearchAnswer, SearchPage};
 use schemas::grade::Counts;
 use schemas::query::{KeyField, TimeField, WordField};
-use schemas::views::{CellView, MatrixView, ReceiptView, State};
+use schemas::views::{CellView, MatrixView, ReceiptView, RefusalView, State};
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy, WithdrawnView};
 
 use crate::markup::read;
@@ -219,6 +219,23 @@ fn a_withdrawn_report_says_who_took_it_back_and_why_and_offers_no_text_that_is_g
         assert!(html.contains("<span class=\"state withdrawn\">withdrawn</span>"));
         assert_in_order(&html, &["counted and listed nowhere", words, "broken", "Its text"]);
     }
+}
+
+#[test]
+fn a_submission_refused_after_it_was_spooled_is_told_with_its_reason() {
+    let refused = vec![RefusalView {
+        digest: "0123456789abcdef".to_owned(),
+        received_at: samples::hour(950),
+        refused_at: samples::hour(960),
+        reason: "the token <b>it</b> was sent with is unknown".to_owned(),
+    }];
+    let receipt = ReceiptView { refused, ..samples::receipt(State::Processed) };
+    let html = pages::receipt(&Site::default(), &receipt, samples::freshness());
+    read("receipt", &html);
+    assert_in_order(
+        &html,
+        &["processed", "Refused", "the token &lt;b&gt;it&lt;/b&gt;", "0123456789abcdef", "Attempts"],
+    );
 }
 
 #[test]
