@@ -8,7 +8,7 @@ use pipeline::index::IndexError;
 use tokio_util::sync::CancellationToken;
 
 use super::upkeep::{alone, existing, process};
-use super::{hold, index};
+use super::{hold, index, prepare};
 use crate::config::{Index, Settings};
 
 /// An index made anew.
@@ -26,6 +26,7 @@ pub async fn reindex(
     stop: &CancellationToken,
     mut told: impl FnMut(i64, i64),
 ) -> anyhow::Result<Reindexed> {
+    prepare(settings)?;
     let _alone = alone(settings)?;
     let _held = match settings.index {
         Index::None => bail!("there is no document index: the setting `index` is none"),

@@ -65,8 +65,8 @@ pub(super) struct Answer {
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("{node} did not answer")]
-    Silent { node: String, source: Box<dyn Error + Send + Sync> },
+    #[error("{node} did not answer: {reason}")]
+    Silent { node: String, reason: String },
     #[error("{node} did not answer within {} seconds", timeout.as_secs())]
     Slow { node: String, timeout: Duration },
     #[error("{node} answered {status}: {reason}")]
@@ -244,7 +244,7 @@ impl Node {
                 let node = self.name.clone();
                 Err(match error.is_timeout() {
                     true => Failure::Slow { node, timeout: request.timeout },
-                    false => Failure::Silent { node, source: Box::new(error) },
+                    false => Failure::Silent { node, reason: cause(&error) },
                 })
             }
         }
@@ -292,6 +292,17 @@ fn pause(failures: u32) -> Duration {
     let longest = (FIRST_WAIT * 2_u32.saturating_pow(failures.saturating_sub(1).min(6))).min(LONGEST_WAIT);
     let chance = f64::from(Uuid::new_v4().as_bytes()[0]) / 512.0;
     longest.mul_f64(0.5 + chance)
+}
+
+/// What lies behind an error of the client: by itself it tells no more than the URL, twice.
+fn cause(error: &elasticsearch::Error) -> String {
+    let mut causes = Vec::new();
+    let mut next = error.source().and_then(Error::source);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
 /// What the engine says was wrong, in short.
