@@ -291,10 +291,15 @@ pub async fn requeue_stranded(
 /// Open groups that no job will bring up, as the queue tells, wherever it is.
 async fn stranded_groups(process: &Process, lease: Duration) -> Result<Vec<GroupNumber>, StoreError> {
     let Some(queue) = process.store.outside() else { return process.store.stranded_groups(lease).await };
-    // Groups first: what is pushed meanwhile is carried by the time the queue is asked.
+    // Groups first: what is pushed meanwhile is carried by the time the queue is asked. And once more: what has been
+    // settled meanwhile needs no job.
     let mut open = process.store.open_groups(i64::MAX).await?;
     let carried = queue.carried().await.map_err(|error| StoreError::Queue(error.into()))?;
     open.retain(|group| !carried.contains(&group.0));
+    if !open.is_empty() {
+        let still: HashSet<GroupNumber> = process.store.open_groups(i64::MAX).await?.into_iter().collect();
+        open.retain(|group| still.contains(group));
+    }
     Ok(open)
 }
 

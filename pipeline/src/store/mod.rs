@@ -382,6 +382,7 @@ impl Tx {
         self.inner.commit().await?;
         if let Some(Pushes { queue, jobs }) = self.pushes.filter(|pushes| !pushes.jobs.is_empty())
             && let Err(error) = queue.push(&jobs).await
+            && !error.away()
         {
             tracing::warn!(error = %chain(&error), jobs = jobs.len(), "jobs could not be queued; the sweep will");
         }
