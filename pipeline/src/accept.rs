@@ -141,7 +141,7 @@ async fn commit_and_answer(
     let timer = measures.accept_seconds.start_timer();
     let reports: Vec<NewReport> =
         group.iter_mut().map(|pending| new_report(&pending.submission, &mut pending.body, clock)).collect();
-    let committed = commit_group(store, clock, &reports).await.map_err(std::sync::Arc::new);
+    let committed = commit_despite_others(store, clock, &reports).await.map_err(std::sync::Arc::new);
     timer.observe_duration();
     if let Err(error) = &committed {
         tracing::error!(error = %chain(error.as_ref()), reports = reports.len(), "a group could not be committed");
@@ -170,6 +170,27 @@ fn new_report(submission: &Submission, body: &mut Body, clock: &Clock) -> NewRep
         received_at: clock.now(),
         body: Body { dictionary: body.dictionary, size: body.size, bytes },
     }
+}
+
+/// Tries of a group while other processes are in its way.
+const TRIES: usize = 3;
+
+/// Commits a group, if need be once more: of two transactions that wait for each other's rows, a database that several
+/// processes share ends one. What is answered is what the last try found.
+async fn commit_despite_others(
+    store: &Store,
+    clock: &Clock,
+    reports: &[NewReport],
+) -> Result<Vec<Acceptance>, StoreError> {
+    for _ in 1..TRIES {
+        match commit_group(store, clock, reports).await {
+            Err(error) if store.shared() && error.reason() == "database_busy" => {
+                tracing::info!(error = %chain(&error), reports = reports.len(), "a group is committed once more");
+            }
+            ended => return ended,
+        }
+    }
+    commit_group(store, clock, reports).await
 }
 
 /// Commits reports and one job in one transaction; the answers are in the order of the reports.

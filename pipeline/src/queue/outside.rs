@@ -51,11 +51,12 @@ struct Keys {
 }
 
 impl OutsideQueue {
-    /// A queue at a `redis://` URL. Redis may be absent, now and later: each call tells.
+    /// A queue at a `redis://` URL. Redis may be absent, now and later: each call tells. Queues whose URLs have different
+    /// `?prefix=` have nothing in common.
     #[expect(clippy::unused_async, reason = "a connection belongs to the runtime it is made in")]
     pub async fn connect(url: &str) -> Result<Self, QueueError> {
         let link = RedisLink::open(url, PATIENCE)?;
-        let queue = format!("assay:{QUEUE}");
+        let queue = format!("{}:{QUEUE}", link.prefix());
         let config = Config::default()
             .queue(&queue)
             .batch_size(BATCH)
