@@ -68,7 +68,8 @@ const DERIVED: [(Check, &str, u64); 18] = [
     (Check::Summaries, "DELETE FROM summaries WHERE release = 1", 1),
     (Check::Summaries, "INSERT INTO summaries VALUES (1, TRUE, TRUE, 0, 3, 0, 0)", 1),
     (Check::Matrix, "UPDATE matrix_cells SET fail = fail - 1", 3),
-    (Check::Matrix, "UPDATE matrix_cells SET os = 'plan9' WHERE release = 3", 2),
+    // The newest release; PostgreSQL leaves numbers out.
+    (Check::Matrix, "UPDATE matrix_cells SET os = 'plan9' WHERE release = (SELECT max(number) FROM releases)", 2),
     (Check::Sums, "DELETE FROM matrix_cells WHERE release = 2", 1),
     (Check::Testers, "UPDATE testers SET unknown = unknown + 7", 2),
     (Check::Rows, "UPDATE extracts SET document = replace(document, 'linux', 'plan9') WHERE number = 3", 1),
