@@ -172,7 +172,7 @@ fn new_report(submission: &Submission, body: &mut Body, clock: &Clock) -> NewRep
     }
 }
 
-/// Tries of a group while other processes are in its way.
+/// Tries of a group that gives way to other processes.
 const TRIES: usize = 3;
 
 /// Commits a group, if need be once more: of two transactions that wait for each other's rows, a database that several
@@ -184,8 +184,8 @@ async fn commit_despite_others(
 ) -> Result<Vec<Acceptance>, StoreError> {
     for _ in 1..TRIES {
         match commit_group(store, clock, reports).await {
-            Err(error) if store.shared() && error.reason() == "database_busy" => {
-                tracing::info!(error = %chain(&error), reports = reports.len(), "a group is committed once more");
+            Err(error) if error.gave_way() => {
+                tracing::info!(error = %chain(&error), reports = reports.len(), "a group gave way and is tried again");
             }
             ended => return ended,
         }

@@ -11,8 +11,8 @@ use pipeline::accept::{AcceptError, Acceptance, Acceptor};
 use pipeline::bodies;
 use pipeline::process::Process;
 use pipeline::store::{
-    ChangeRow, Counted, Door, NewExtract, NewReport, OldExtract, ReleaseKey, ReleaseNumber, Store, StoreError, SummaryDelta,
-    Tester, TesterNumber, Tx,
+    ChangeRow, Counted, Door, NewExtract, NewReport, OldExtract, ReleaseKey, ReleaseNumber, Store, StoreError,
+    SummaryDelta, Tester, TesterNumber, Tx,
 };
 use pipeline::submission::Submission;
 use pipeline::withdraw::{self, Order, Restored};

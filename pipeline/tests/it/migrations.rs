@@ -39,7 +39,8 @@ async fn sqlite_schema(raw: &Raw) -> Schema {
         raw.values(format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN {OTHERS}")).await;
     let (mut columns, mut numbered, mut keys) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for table in &tables {
-        let sql = format!("SELECT name, type, \"notnull\" <> 0, dflt_value FROM pragma_table_info('{table}') ORDER BY cid");
+        let sql =
+            format!("SELECT name, type, \"notnull\" <> 0, dflt_value FROM pragma_table_info('{table}') ORDER BY cid");
         let of_table: Vec<Column> = raw.rows(sql).await;
         let of_table = of_table.into_iter().map(|(name, kind, required, default)| {
             let kind = postgres_type(table, &name, &kind).to_owned();
@@ -53,7 +54,8 @@ async fn sqlite_schema(raw: &Raw) -> Schema {
         let unique: Vec<String> =
             raw.values(format!("SELECT name FROM pragma_index_list('{table}') WHERE origin = 'u'")).await;
         for index in unique {
-            let of_index: Vec<String> = raw.values(format!("SELECT name FROM pragma_index_info('{index}') ORDER BY seqno")).await;
+            let of_index: Vec<String> =
+                raw.values(format!("SELECT name FROM pragma_index_info('{index}') ORDER BY seqno")).await;
             keys.insert(format!("{table} UNIQUE ({})", of_index.join(", ")));
         }
         let references = format!("SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list('{table}')");
@@ -69,14 +71,10 @@ async fn sqlite_schema(raw: &Raw) -> Schema {
             numbered.insert(table.clone());
         }
     }
-    let sql = format!("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> '' AND tbl_name NOT IN {OTHERS}");
+    let sql =
+        format!("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> '' AND tbl_name NOT IN {OTHERS}");
     let indexes: Vec<(String, String)> = raw.rows(sql).await;
-    Schema {
-        columns,
-        numbered,
-        keys,
-        indexes: indexes.into_iter().map(|(name, sql)| (name, plain(&sql))).collect(),
-    }
+    Schema { columns, numbered, keys, indexes: indexes.into_iter().map(|(name, sql)| (name, plain(&sql))).collect() }
 }
 
 async fn postgres_schema(raw: &Raw) -> Schema {

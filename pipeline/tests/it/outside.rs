@@ -1,8 +1,8 @@
 //! A queue in Redis that a test has to itself, behind apalis' back: to look, and to do damage.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pipeline::queue::OutsideQueue;
+use pipeline::queue::{OutsideQueue, ProcessGroup};
 use redis::Commands;
 use uuid::Uuid;
 
@@ -102,5 +102,34 @@ impl TestQueue {
 impl Drop for TestQueue {
     fn drop(&mut self) {
         self.lose_jobs();
+    }
+}
+
+#[tokio::test]
+async fn queues_of_different_prefixes_have_nothing_in_common() {
+    let Some(server) = services::redis() else { return };
+    let (one, other) = (TestQueue::new(&server), TestQueue::new(&server));
+    let (first, second) = (one.connect().await, other.connect().await);
+    let job = |group| ProcessGroup { group };
+    first.push(&[(job(1), Duration::ZERO), (job(2), Duration::from_secs(60))]).await.unwrap();
+    second.push(&[(job(3), Duration::ZERO)]).await.unwrap();
+    assert_eq!((first.depth().await.unwrap(), second.depth().await.unwrap()), (2, 1));
+    assert_eq!(first.carried().await.unwrap(), [1, 2].into());
+    other.lose_jobs();
+    assert_eq!((first.depth().await.unwrap(), second.depth().await.unwrap()), (2, 0));
+    assert_eq!(one.connect().await.carried().await.unwrap(), [1, 2].into(), "the name is all there is to it");
+}
+
+#[tokio::test]
+async fn a_prefix_is_a_word() {
+    for (url, sound) in [
+        ("redis://127.0.0.1:1/0", true),
+        ("redis://127.0.0.1:1?prefix=cpan-2.test_b", true),
+        ("redis://127.0.0.1:1/0?protocol=resp3&prefix=b", true),
+        ("redis://127.0.0.1:1/0?prefix=", false),
+        ("redis://127.0.0.1:1/0?prefix=a:b", false),
+        ("redis://127.0.0.1:1/0?prefix={a}", false),
+    ] {
+        assert_eq!(OutsideQueue::connect(url).await.is_ok(), sound, "{url}");
     }
 }

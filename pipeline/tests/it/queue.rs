@@ -177,8 +177,7 @@ async fn no_more_jobs_run_at_a_time_than_the_gate_lets_through() {
         let (store, gate, load, stop) = (stack.store().clone(), gate.clone(), Arc::clone(&load), stop.clone());
         async move {
             let work = move |group| Arc::clone(&load).work(group, Duration::from_millis(30));
-            queue::run(store.backend(), "counting", &gate, Arc::new(Notify::new()), work, stop.cancelled_owned())
-                .await
+            queue::run(store.backend(), "counting", &gate, Arc::new(Notify::new()), work, stop.cancelled_owned()).await
         }
     });
     eventually("20 jobs done", async || load.done() >= 20).await;
@@ -251,10 +250,8 @@ async fn finished_jobs_are_swept_and_waiting_ones_are_not() {
     let gate = Gate::new(2);
     let worker = Running::start(&stack, "one", &gate).await;
     eventually("8 reports counted", async || counted(&stack).await == 8).await;
-    eventually("the jobs are marked as done", async || {
-        stack.done_jobs().await > 0 && stack.fetched_jobs().await == 0
-    })
-    .await;
+    eventually("the jobs are marked as done", async || stack.done_jobs().await > 0 && stack.fetched_jobs().await == 0)
+        .await;
     gate.resize(0);
     accept(&stack, 8..12).await;
     let waiting = async || stack.jobs().await - stack.done_jobs().await;

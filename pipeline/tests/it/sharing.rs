@@ -54,7 +54,8 @@ fn pool(raw: &Raw) -> &PgPool {
 
 /// Waits until somebody waits for a lock in the database.
 async fn somebody_waits(raw: &Raw) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     eventually("somebody waits for a lock", async || raw.value::<i64>(waiting).await > 0).await;
 }
 
