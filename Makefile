@@ -12,7 +12,8 @@ run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
 	$(CARGO) run -- serve --demo --data $(DATA)
 
 test: ## Run all tests, with real servers as far as they can be had
-	env $$(services/up postgres redis elasticsearch opensearch haproxy) $(CARGO) test --workspace
+	env $$(services/up postgres redis elasticsearch opensearch haproxy) sh -ec '$(CARGO) test --workspace; \
+		for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test -p pipeline --test it; done'
 
 services: ## Start PostgreSQL, Redis, Elasticsearch and OpenSearch for tests, and say where they are
 	services/up

@@ -144,7 +144,7 @@ async fn commit_and_answer(
     let timer = measures.accept_seconds.start_timer();
     let reports: Vec<NewReport> =
         group.iter_mut().map(|pending| new_report(&pending.submission, &mut pending.body, clock)).collect();
-    let committed = commit_in_time(store, clock, &reports).await.map_err(std::sync::Arc::new);
+    let committed = commit_despite_others(store, clock, &reports).await.map_err(std::sync::Arc::new);
     timer.observe_duration();
     if let Err(error) = &committed {
         tracing::error!(error = %chain(error.as_ref()), reports = reports.len(), "a group could not be committed");
@@ -173,6 +173,27 @@ fn new_report(submission: &Submission, body: &mut Body, clock: &Clock) -> NewRep
         received_at: clock.now(),
         body: Body { dictionary: body.dictionary, size: body.size, bytes },
     }
+}
+
+/// Tries of a group that gives way to other processes.
+const TRIES: usize = 3;
+
+/// Commits a group, if need be once more: of two transactions that wait for each other's rows, a database that several
+/// processes share ends one. What is answered is what the last try found.
+async fn commit_despite_others(
+    store: &Store,
+    clock: &Clock,
+    reports: &[NewReport],
+) -> Result<Vec<Acceptance>, StoreError> {
+    for _ in 1..TRIES {
+        match commit_in_time(store, clock, reports).await {
+            Err(error) if error.gave_way() => {
+                tracing::info!(error = %chain(&error), reports = reports.len(), "a group gave way and is tried again");
+            }
+            ended => return ended,
+        }
+    }
+    commit_in_time(store, clock, reports).await
 }
 
 /// A database on another machine that says nothing any more is given up at some time: the connection may be dead without

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 pub use redis::Script;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisResult};
+use redis::{Client, ErrorKind, RedisResult};
 
 /// Time after a failure in which nobody asks: whoever wants to know is told at once that Redis is away.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Why Redis gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    #[error("this is no Redis URL: expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]")]
+    #[error("this is no Redis URL: expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=WORD]")]
     Url(#[source] redis::RedisError),
     /// It did not answer a moment ago, and has not been asked again.
     #[error("Redis is away")]
@@ -36,6 +36,7 @@ pub fn check(url: &str) -> Result<(), LinkError> {
 pub struct RedisLink {
     client: Arc<Client>,
     manager: ConnectionManager,
+    prefix: Arc<str>,
     patience: Duration,
     breaker: Arc<Mutex<Breaker>>,
 }
@@ -55,8 +56,9 @@ impl RedisLink {
     /// Has to be called within a tokio runtime.
     pub fn open(url: &str, patience: Duration) -> Result<Self, LinkError> {
         let client = Client::open(url).map_err(LinkError::Url)?;
+        let prefix = prefix(url).map_err(LinkError::Url)?.into();
         let manager = lazy_manager(&client, patience)?;
-        Ok(RedisLink { client: Arc::new(client), manager, patience, breaker: Arc::default() })
+        Ok(RedisLink { client: Arc::new(client), manager, prefix, patience, breaker: Arc::default() })
     }
 
     /// Puts a question, unless Redis did not answer the last one a moment ago.
@@ -124,6 +126,11 @@ impl RedisLink {
         self.client.get_connection_info().redis_settings().db()
     }
 
+    /// What names in Redis begin with, so that several servers can share one: the URL's `prefix`, or `assay`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -182,6 +189,19 @@ enum Turn {
     First,
 }
 
+/// The `prefix` of a URL, which is ours: redis passes over what it does not know.
+fn prefix(url: &str) -> RedisResult<&str> {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let Some(prefix) = parameters.split('&').find_map(|parameter| parameter.strip_prefix("prefix=")) else {
+        return Ok("assay");
+    };
+    let fit = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    match !prefix.is_empty() && prefix.chars().all(fit) {
+        true => Ok(prefix),
+        false => Err((ErrorKind::InvalidClientConfig, "a prefix is made of letters, digits, -, _ and .").into()),
+    }
+}
+
 /// A connection that is made when first used. One attempt to connect for each question: waiting is for the caller.
 pub(crate) fn lazy_manager(client: &Client, patience: Duration) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
@@ -192,7 +212,7 @@ pub(crate) fn lazy_manager(client: &Client, patience: Duration) -> RedisResult<C
 }
 
 fn unanswered(error: &LinkError) -> bool {
-    use redis::{ErrorKind, ServerErrorKind};
+    use redis::ServerErrorKind;
     match error {
         LinkError::Silent(_) => true,
         LinkError::Refused(error) => {

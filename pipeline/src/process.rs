@@ -54,6 +54,14 @@ pub enum Attempted {
     Elsewhere,
 }
 
+/// Whether there is something to try.
+enum Begun {
+    /// The attempt's number, and how many before it speak against the group's reports.
+    Attempt { number: i64, failures: i64 },
+    /// There is not, and this is how the group stands.
+    Not(Attempted),
+}
+
 /// After so many attempts that speak against its reports, the group is cut up: one of them may be killing its workers.
 const SUSPICIOUS: i64 = 3;
 
@@ -73,7 +81,10 @@ impl Process {
     /// Processes the reports of a group that are still waiting.
     pub async fn process(&self, group: GroupNumber, worker: &str) -> Result<Attempted, ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
-        let Some((attempt, failures)) = self.begin(group, worker).await? else { return Ok(Attempted::Elsewhere) };
+        let (attempt, failures) = match self.begin(group, worker).await? {
+            Begun::Attempt { number, failures } => (number, failures),
+            Begun::Not(ended) => return Ok(ended),
+        };
         let tried = async {
             if failures >= SUSPICIOUS
                 && let Some(isolated) = self.isolate(group, attempt, failures).await?
@@ -109,12 +120,17 @@ impl Process {
     }
 
     /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark; marks left
-    /// before are closed. Gives its number, and how many attempts before it speak against the group's reports; `None`
-    /// when another worker is at it.
-    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<Option<(i64, i64)>, StoreError> {
+    /// before are closed.
+    async fn begin(&self, group: GroupNumber, worker: &str) -> Result<Begun, StoreError> {
         let mut tx = self.store.begin_processing().await?;
-        if self.store.shared() && tx.attempted_elsewhere(group, worker).await? {
-            return Ok(None);
+        if self.store.shared() {
+            if tx.attempted_elsewhere(group, worker).await? {
+                return Ok(Begun::Not(Attempted::Elsewhere));
+            }
+            // Another worker may have had it in hand, with others, until a moment ago.
+            if !tx.group_open(group).await? {
+                return Ok(Begun::Not(Attempted::Done));
+            }
         }
         let now = self.clock.now();
         tx.close_attempts(group, worker, now).await?;
@@ -124,7 +140,7 @@ impl Process {
             tx.retry_group(group, None).await?;
         }
         tx.commit().await?;
-        Ok(Some((attempt, failures)))
+        Ok(Begun::Attempt { number: attempt, failures })
     }
 
     async fn read(&self, stored: Vec<Stored>) -> Vec<Reading> {

@@ -13,20 +13,53 @@ pub struct Database {
 
 /// Makes a database with a name of its own on the server at `server`, a URL that [`crate::postgres`] gave. Needs `psql`.
 pub fn fresh_database(server: &str) -> Database {
+    create(server, "template0")
+}
+
+/// Makes a database with what is in the template of that name, which [`Database::into_template`] made: a schema is there
+/// sooner than by its migrations.
+pub fn copied_database(server: &str, template: &str) -> Database {
+    create(server, template)
+}
+
+/// Whether there is a template of that name.
+pub fn has_template(server: &str, template: &str) -> bool {
+    let mut asking = psql(server, &format!("SELECT datname FROM pg_database WHERE datname = '{template}'"));
+    let output = asking.arg("--tuples-only").output().expect(PSQL);
+    String::from_utf8_lossy(&output.stdout).trim() == template
+}
+
+fn create(server: &str, template: &str) -> Database {
     let name = format!("assay_test_{}", random_word());
-    let output = psql(server, &format!("CREATE DATABASE {name} TEMPLATE template0")).output();
-    let output = output.expect("psql, of the package postgresql-client, runs");
+    let output = psql(server, &format!("CREATE DATABASE {name} TEMPLATE {template}")).output().expect(PSQL);
     assert!(output.status.success(), "a database could not be made: {}", String::from_utf8_lossy(&output.stderr));
+    Database { url: url_of(server, &name), server: server.to_owned(), name }
+}
+
+/// URL of a database on the server.
+fn url_of(server: &str, name: &str) -> String {
     let (start, query) = server.split_once('?').map_or((server, None), |(start, query)| (start, Some(query)));
     let host = start.find("://").map_or(0, |at| at + 3);
     let end = start[host..].find('/').map_or(start.len(), |at| host + at);
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    Database { url: format!("{}/{name}{query}", &start[..end]), server: server.to_owned(), name }
+    format!("{}/{name}{query}", &start[..end])
 }
 
 impl Database {
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Keeps what is in the database as a template of that name, for [`copied_database`]. Nobody may be connected to it
+    /// any more. Whoever is second keeps nothing: the first template of a name stays.
+    pub fn into_template(self, name: &str) {
+        let output = psql(&self.server, &format!("ALTER DATABASE {} RENAME TO {name}", self.name)).output();
+        let output = output.expect(PSQL);
+        assert!(
+            output.status.success() || has_template(&self.server, name),
+            "a template could not be made: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -37,6 +70,9 @@ impl Drop for Database {
         drop(psql(&self.server, &sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn());
     }
 }
+
+/// Why it runs.
+const PSQL: &str = "psql, of the package postgresql-client, runs";
 
 fn psql(server: &str, sql: &str) -> Command {
     let mut command = Command::new("psql");

@@ -14,7 +14,7 @@ mod script;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-pub use database::{Database, fresh_database};
+pub use database::{Database, copied_database, fresh_database, has_template};
 pub use own::OwnServers;
 pub use script::Server;
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Found;
 use crate::process::Process;
 use crate::queue::ProcessGroup;
-use crate::store::{Counting, GroupNumber, Oddity, StoreError, WaitingJob};
+use crate::store::{Counting, GroupNumber, Oddity, Store, StoreError, WaitingJob};
 
 /// A worker takes groups along without their jobs, and rests between attempts; so long it may seem idle.
 const RESTS: TimeDelta = TimeDelta::minutes(1);
@@ -24,11 +24,12 @@ fn bounds(process: &Process) -> (DateTime<Utc>, DateTime<Utc>) {
 pub(super) async fn look(process: &Process, found: &mut Found) -> Result<(), StoreError> {
     let store = &process.store;
     // Jobs first: a group whose job goes meanwhile has been processed, or shows a sign of life.
+    let carried = carried(store).await?;
     let jobs = store.waiting_jobs().await?;
     found.checked = u64::try_from(store.count_rows(Counting::Groups).await?).unwrap_or_default();
-    found.checked += super::many(jobs.len());
+    found.checked += super::many(jobs.len() + carried.len());
     let (since, begun) = bounds(process);
-    for Oddity { kind, number, detail } in without_jobs(store.stuck(since, begun).await?, &jobs) {
+    for Oddity { kind, number, detail } in without_jobs(store.stuck(since, begun).await?, &jobs, carried) {
         found.add(format!("{kind} {number}"), detail);
     }
     let lively = store.lively_groups(&groups(&jobs), since).await?;
@@ -47,9 +48,10 @@ pub(super) async fn look(process: &Process, found: &mut Found) -> Result<(), Sto
 pub(super) async fn mend(process: &Process) -> Result<(), StoreError> {
     let (since, begun) = bounds(process);
     let now = process.clock.now();
+    let carried = carried(&process.store).await?;
     let mut tx = process.store.begin().await?;
     let jobs = tx.waiting_jobs().await?;
-    let stuck = without_jobs(tx.stuck(since, begun).await?, &jobs);
+    let stuck = without_jobs(tx.stuck(since, begun).await?, &jobs, carried);
     for Oddity { kind, number, .. } in stuck {
         let group = GroupNumber(number);
         match kind.as_str() {
@@ -71,9 +73,21 @@ pub(super) async fn mend(process: &Process) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Groups that a queue outside the database brings up. Its jobs without work are left to its workers.
+async fn carried(store: &Store) -> Result<HashSet<i64>, StoreError> {
+    match store.outside() {
+        None => Ok(HashSet::new()),
+        Some(queue) => queue.carried().await.map_err(|error| StoreError::Queue(error.into())),
+    }
+}
+
 /// Those of the groups for which no job waits.
-fn without_jobs(stuck: Vec<Oddity>, jobs: &[WaitingJob]) -> impl Iterator<Item = Oddity> + use<> {
-    let waiting: HashSet<i64> = groups(jobs).into_iter().collect();
+fn without_jobs(
+    stuck: Vec<Oddity>,
+    jobs: &[WaitingJob],
+    carried: HashSet<i64>,
+) -> impl Iterator<Item = Oddity> + use<> {
+    let waiting: HashSet<i64> = groups(jobs).into_iter().chain(carried).collect();
     stuck.into_iter().filter(move |one| one.kind == "settled group" || !waiting.contains(&one.number))
 }
 

@@ -63,11 +63,12 @@ const BASE: Duration = Duration::from_secs(1);
 const CAP: Duration = Duration::from_secs(60);
 
 /// How long to wait after the `attempt`th attempt (from 1) has failed for want of something. `chance`, from 0 to 1,
-/// spreads groups that failed together over the second half of the wait.
+/// spreads groups that failed together over the second half of the wait. In whole microseconds, as databases keep times.
 pub fn pause(attempt: i64, chance: f64) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1).clamp(0, 16)).expect("from 0 to 16");
     let longest = BASE.saturating_mul(1 << doublings).min(CAP);
-    longest.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+    let wait = longest.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
+    wait - Duration::from_nanos(u64::from(wait.subsec_nanos() % 1000))
 }
 
 /// A number from 0 to 1 that looks like chance, and is the same each time for one attempt at one group.

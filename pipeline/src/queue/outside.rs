@@ -58,10 +58,11 @@ struct Keys {
 }
 
 impl OutsideQueue {
-    /// A queue at a `redis://` URL. Redis may be absent, now and later: each call tells.
+    /// A queue at a `redis://` URL. Redis may be absent, now and later: each call tells. Queues whose URLs have different
+    /// `?prefix=` have nothing in common.
     pub async fn connect(url: &str) -> Result<Self, QueueError> {
         let link = RedisLink::open(url, PATIENCE)?;
-        let queue = format!("assay:{QUEUE}");
+        let queue = format!("{}:{QUEUE}", link.prefix());
         let config = Config::default()
             .queue(&queue)
             .batch_size(BATCH)

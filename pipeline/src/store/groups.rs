@@ -138,6 +138,15 @@ impl Store {
 }
 
 impl Tx {
+    /// As [`Store::group_open`], read under the write lock.
+    pub async fn group_open(&mut self, group: GroupNumber) -> Result<bool> {
+        let open: Option<bool> = query("SELECT settled_at IS NULL FROM groups WHERE number = $1")
+            .bind(group.0)
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(open.unwrap_or(false))
+    }
+
     /// All groups not yet settled, read under the write lock.
     pub async fn open_groups(&mut self) -> Result<Vec<GroupNumber>> {
         let numbers: Vec<i64> = query("SELECT number FROM groups WHERE settled_at IS NULL ORDER BY number")

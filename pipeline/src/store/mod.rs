@@ -127,6 +127,13 @@ impl StoreError {
         matches!(self.reason(), "database_busy" | "database_away" | "disk_full" | "disk_failing" | "queue_away")
     }
 
+    /// Whether the database has ended the transaction for the sake of another, as of two that wait for each other. The
+    /// same once more goes through as a rule.
+    pub fn gave_way(&self) -> bool {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.try_downcast_ref::<PgDatabaseError>().is_some_and(|error| error.code().starts_with("40"))
+    }
+
     /// What is wrong, as one word for programs.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -5,30 +5,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pipeline::store::ChangeRow;
 use schemas::extract::Language;
-use sqlx::SqlitePool;
 
 use crate::mirror::Mirror;
+use crate::raw::Raw;
 use crate::recount::{AllCounts, by_release, documents};
 use crate::stack::{Stack, id, report};
 
 /// Writes down each change number as it is given: in the same transaction, so that rows stand in commit order.
-const LOG: [&str; 4] = [
-    "CREATE TABLE given (at INTEGER PRIMARY KEY AUTOINCREMENT, number BIGINT, last BIGINT)",
-    "CREATE TRIGGER extract_inserted AFTER INSERT ON extracts BEGIN INSERT INTO given (number, last) \
-     SELECT new.change_number, value FROM counters WHERE name = 'changes'; END",
-    "CREATE TRIGGER extract_updated AFTER UPDATE OF change_number ON extracts BEGIN INSERT INTO given (number, last) \
-     SELECT new.change_number, value FROM counters WHERE name = 'changes'; END",
-    "CREATE TRIGGER release_updated AFTER UPDATE OF change_number ON releases BEGIN INSERT INTO given (number, last) \
-     SELECT new.change_number, value FROM counters WHERE name = 'changes'; END",
-];
+const SQLITE_LOG: &str = "\
+    CREATE TABLE given (at INTEGER PRIMARY KEY AUTOINCREMENT, number BIGINT, last BIGINT);
+    CREATE TRIGGER extract_inserted AFTER INSERT ON extracts BEGIN INSERT INTO given (number, last)
+        SELECT new.change_number, value FROM counters WHERE name = 'changes'; END;
+    CREATE TRIGGER extract_updated AFTER UPDATE OF change_number ON extracts BEGIN INSERT INTO given (number, last)
+        SELECT new.change_number, value FROM counters WHERE name = 'changes'; END;
+    CREATE TRIGGER release_updated AFTER UPDATE OF change_number ON releases BEGIN INSERT INTO given (number, last)
+        SELECT new.change_number, value FROM counters WHERE name = 'changes'; END";
+
+const POSTGRES_LOG: &str = "\
+    CREATE TABLE given (at BIGINT GENERATED ALWAYS AS IDENTITY, number BIGINT, last BIGINT);
+    CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO given (number, last) SELECT new.change_number, value FROM counters WHERE name = 'changes';
+        RETURN NULL; END $$;
+    CREATE TRIGGER extract_written AFTER INSERT OR UPDATE OF change_number ON extracts
+        FOR EACH ROW EXECUTE FUNCTION write_down();
+    CREATE TRIGGER release_updated AFTER UPDATE OF change_number ON releases
+        FOR EACH ROW EXECUTE FUNCTION write_down()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn change_numbers_are_contiguous_and_in_commit_order_under_concurrent_writers() {
     let stack = Arc::new(Stack::with_groups(tempfile::tempdir().unwrap(), 3).await);
     let raw = stack.raw().await;
-    for sql in LOG {
-        sqlx::query(sql).execute(&raw).await.unwrap();
-    }
+    raw.run(raw.either(SQLITE_LOG, POSTGRES_LOG)).await;
     let done = Arc::new(AtomicBool::new(false));
     let reader = tokio::spawn(watch(Arc::clone(&stack), Arc::clone(&done)));
 
@@ -84,9 +91,8 @@ async fn watch(stack: Arc<Stack>, done: Arc<AtomicBool>) -> (Mirror, usize) {
 }
 
 /// In each transaction the numbers follow those of the one before, none left out and none given twice.
-async fn check_log(raw: &SqlitePool, head: i64) {
-    let given: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT number, last FROM given ORDER BY at").fetch_all(raw).await.unwrap();
+async fn check_log(raw: &Raw, head: i64) {
+    let given: Vec<(i64, i64)> = raw.rows("SELECT number, last FROM given ORDER BY at").await;
     let mut end = 0;
     for transaction in given.chunk_by(|a, b| a.1 == b.1) {
         let last = transaction[0].1;

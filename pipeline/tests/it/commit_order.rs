@@ -1,25 +1,24 @@
 //! Change numbers become visible in their order while eight writers, each with a connection of its own, dawdle inside
 //! their transactions (promise 5).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pipeline::accept::{AcceptError, Acceptance, Acceptor};
-use pipeline::events::Events;
-use pipeline::measures::Measures;
+use pipeline::bodies;
 use pipeline::process::Process;
 use pipeline::store::{
-    ChangeRow, Counted, Door, NewExtract, OldExtract, ReleaseKey, ReleaseNumber, Store, StoreError, SummaryDelta,
-    Tester, TesterNumber, Tx,
+    ChangeRow, Counted, Door, NewExtract, NewReport, OldExtract, ReleaseKey, ReleaseNumber, Store, StoreError,
+    SummaryDelta, Tester, TesterNumber, Tx,
 };
 use pipeline::submission::Submission;
 use pipeline::withdraw::{self, Order, Restored};
 use schemas::extract::Language;
 use schemas::grade::{Counts, Grade};
-use schemas::ids::ReportId;
+use schemas::ids::{Digest, ReportId};
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
 
 use crate::mirror::Mirror;
@@ -39,12 +38,11 @@ async fn nothing_is_skipped_while_eight_writers_dawdle_inside_their_transactions
     }
     stack.work_off().await;
     let start = stack.store().head().await.unwrap();
-    let path = stack.directory.path().join("assay.db");
     let left = Arc::new(AtomicUsize::new(WRITERS));
-    let follower = tokio::spawn(follow(Store::open(&path).await.unwrap(), Arc::clone(&left)));
+    let follower = tokio::spawn(follow(stack.other_store().await, Arc::clone(&left)));
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
-        let store = Store::open(&path).await.unwrap();
+        let store = stack.other_store().await;
         let left = Arc::clone(&left);
         writers.push(tokio::spawn(async move {
             let given = write(&store, writer, Chance(writer as u64 + 1)).await;
@@ -75,18 +73,12 @@ async fn nothing_is_skipped_while_eight_writers_dawdle_inside_their_transactions
 async fn nothing_is_skipped_while_eight_processes_correct_withdraw_and_restore_the_same_reports() {
     let stack = Stack::new().await;
     let ann = stack.tester("Ann").await;
-    let path = stack.directory.path().join("assay.db");
     let left = Arc::new(AtomicUsize::new(WRITERS));
-    let follower = tokio::spawn(follow(Store::open(&path).await.unwrap(), Arc::clone(&left)));
+    let follower = tokio::spawn(follow(stack.other_store().await, Arc::clone(&left)));
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
-        // As another process would: with nothing in common but the file.
-        let process = Process {
-            store: Store::open(&path).await.unwrap(),
-            clock: stack.process.clock.clone(),
-            events: Events::new(0),
-            measures: Measures::new(),
-        };
+        // As another process would: with nothing in common but the database.
+        let process = stack.other_process().await;
         let (ann, left) = (ann.clone(), Arc::clone(&left));
         writers.push(tokio::spawn(async move {
             let done = live(&process, &ann, Chance(100 + writer as u64)).await;
@@ -111,6 +103,97 @@ async fn nothing_is_skipped_while_eight_processes_correct_withdraw_and_restore_t
     assert_eq!(mirror.summaries, by_release(&counts));
     assert_eq!(mirror.documents, documents);
     assert_eq!(mirror.cursor, stack.store().head().await.unwrap());
+}
+
+/// Who goes on from the greatest number seen misses no report: what is settled before a number stays so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reports_appear_in_the_order_of_their_numbers_while_eight_take_them_in() {
+    let stack = Stack::new().await;
+    let ann = stack.tester("Ann").await;
+    let raw = stack.raw().await;
+    let left = Arc::new(AtomicUsize::new(WRITERS));
+    let reader = tokio::spawn({
+        let left = Arc::clone(&left);
+        async move {
+            let (mut seen, mut late) = (BTreeSet::new(), Vec::new());
+            loop {
+                let done = left.load(Ordering::SeqCst) == 0;
+                let greatest = seen.last().copied().unwrap_or(0);
+                let numbers: Vec<i64> = raw.values("SELECT number FROM reports").await;
+                late.extend(numbers.iter().copied().filter(|number| *number < greatest && !seen.contains(number)));
+                seen.extend(numbers);
+                if done {
+                    return (seen, late);
+                }
+            }
+        }
+    });
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let (store, left, ann) = (stack.other_store().await, Arc::clone(&left), ann.number);
+        writers.push(tokio::spawn(async move {
+            let committed = take_in(&store, writer, ann, Chance(200 + writer as u64)).await;
+            left.fetch_sub(1, Ordering::SeqCst);
+            committed
+        }));
+    }
+    let mut committed = 0;
+    for writer in writers {
+        committed += writer.await.unwrap();
+    }
+    let (seen, late) = reader.await.unwrap();
+    assert_eq!(late, Vec::<i64>::new(), "turned up behind the greatest");
+    assert_eq!(seen.len(), committed);
+    assert!(committed > WRITERS * ROUNDS, "only {committed} reports");
+}
+
+/// Commits groups of new reports, dawdling inside each transaction, and tells how many reports there were. Some groups
+/// are given up.
+async fn take_in(store: &Store, writer: usize, tester: TesterNumber, mut chance: Chance) -> usize {
+    let mut committed = 0;
+    for round in 0..ROUNDS {
+        let one = |place: usize| NewReport {
+            id: id(10_000 * (writer + 1) + 10 * round + place).parse().unwrap(),
+            digest: Digest::of(b"text"),
+            door: Door::V4,
+            tester,
+            received_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+            body: bodies::pack(b"text"),
+        };
+        let reports: Vec<NewReport> = (0..=chance.below(3) as usize).map(one).collect();
+        let given_up = chance.below(5) == 0;
+        loop {
+            match take_in_group(store, &reports, given_up, &mut chance).await {
+                Ok(()) => break,
+                // Another writer had the file for longer than this one would wait.
+                Err(error) if error.transient() => continue,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        committed += if given_up { 0 } else { reports.len() };
+    }
+    committed
+}
+
+async fn take_in_group(
+    store: &Store,
+    reports: &[NewReport],
+    given_up: bool,
+    chance: &mut Chance,
+) -> Result<(), StoreError> {
+    let mut tx = store.begin_intake().await?;
+    chance.dawdle().await;
+    let group = tx.open_group(reports.len(), "2026-11-21T08:00:00Z".parse().unwrap()).await?;
+    let numbers = tx.insert_reports(group, &reports.iter().collect::<Vec<_>>()).await?;
+    chance.dawdle().await;
+    let number = |report: &NewReport| numbers.iter().find(|(id, _)| *id == report.id).expect("it is new").1;
+    let bodies: Vec<(i64, &NewReport)> = reports.iter().map(|report| (number(report), report)).collect();
+    tx.insert_bodies(&bodies).await?;
+    chance.dawdle().await;
+    match given_up {
+        true => Ok(()),
+        false => tx.commit().await,
+    }
 }
 
 /// Sends, processes, withdraws and restores a few reports that others have in hand, too; gives how often each did

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use schemas::grade::Counts;
 use serde_json::Value;
-use sqlx::SqlitePool;
 
 use crate::mirror::Mirror;
+use crate::raw::Raw;
 use crate::recount::{AllCounts, by_release, documents};
 use crate::stack::{Stack, id, report};
 
@@ -175,14 +175,14 @@ async fn send(stack: &Stack, expected: &mut Expected, sends: Vec<Send>) {
 }
 
 /// What waits is told exactly, corrections of what waits already not counted twice.
-async fn check_waiting(stack: &Stack, raw: &SqlitePool) {
+async fn check_waiting(stack: &Stack, raw: &Raw) {
     let sql = "SELECT count(*) FROM reports WHERE state = 'accepted'";
-    let waiting: i64 = sqlx::query_scalar(sql).fetch_one(raw).await.unwrap();
+    let waiting: i64 = raw.value(sql).await;
     assert_eq!(stack.store().freshness(stack.process.clock.now()).await.unwrap().waiting, waiting);
 }
 
 /// Each report's row is that of its newest revision, and its receipt says what became of it.
-async fn check_rows(stack: &Stack, raw: &SqlitePool, expected: &Expected) {
+async fn check_rows(stack: &Stack, raw: &Raw, expected: &Expected) {
     let documents = documents(raw).await;
     for (number, (tester, body, revision)) in &expected.reports {
         let receipt = stack.receipt(&id(*number)).await;
@@ -206,7 +206,7 @@ async fn check_rows(stack: &Stack, raw: &SqlitePool, expected: &Expected) {
     assert_eq!(documents.len(), readable);
 }
 
-async fn check_counts(stack: &Stack, raw: &SqlitePool) {
+async fn check_counts(stack: &Stack, raw: &Raw) {
     let documents = documents(raw).await;
     let recount = AllCounts::of(documents.values(), flags);
     assert_eq!(AllCounts::stored(raw).await, recount);
@@ -216,7 +216,7 @@ async fn check_counts(stack: &Stack, raw: &SqlitePool) {
 }
 
 /// A reader from the beginning and those that stopped somewhere in between end with the same rows.
-async fn check_mirrors(stack: &Stack, raw: &SqlitePool, mut mirrors: Vec<Mirror>) {
+async fn check_mirrors(stack: &Stack, raw: &Raw, mut mirrors: Vec<Mirror>) {
     let documents = documents(raw).await;
     let summaries = by_release(&AllCounts::stored(raw).await);
     mirrors.push(Mirror::default());
@@ -230,7 +230,7 @@ async fn check_mirrors(stack: &Stack, raw: &SqlitePool, mut mirrors: Vec<Mirror>
 }
 
 /// Reading everything again changes nothing, and from the bytes alone all comes out the same.
-async fn check_rebuild(stack: &Stack, raw: &SqlitePool) {
+async fn check_rebuild(stack: &Stack, raw: &Raw) {
     let before: (BTreeMap<String, Value>, AllCounts) = (documents(raw).await, AllCounts::stored(raw).await);
     let head = stack.store().head().await.unwrap();
     let progress = rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();

@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{AssertSqlSafe, SqlitePool};
+use crate::raw::Raw;
 
 /// Rows by table, each row as SQL would write its values.
-pub async fn dump(raw: &SqlitePool) -> BTreeMap<String, Vec<String>> {
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'").fetch_all(raw).await.unwrap();
+pub async fn dump(raw: &Raw) -> BTreeMap<String, Vec<String>> {
+    let tables: Vec<String> = raw
+        .values(raw.either(
+            "SELECT name FROM sqlite_master WHERE type = 'table'",
+            "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'apalis')",
+        ))
+        .await;
     let mut content = BTreeMap::new();
     for table in tables {
-        let columns: Vec<String> = sqlx::query_scalar("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info(?)")
-            .bind(&table)
-            .fetch_all(raw)
-            .await
-            .unwrap();
-        let sql = format!("SELECT {} AS line FROM \"{table}\" ORDER BY line", columns.join(" || ',' || "));
-        content.insert(table, sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(raw).await.unwrap());
+        let sql = match raw {
+            Raw::Sqlite(_) => {
+                let columns = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
+                let columns: Vec<String> = raw.values(columns).await;
+                format!("SELECT {} AS line FROM \"{table}\" ORDER BY line", columns.join(" || ',' || "))
+            }
+            Raw::Postgres(_) => format!("SELECT CAST(row AS TEXT) AS line FROM {table} AS row ORDER BY line"),
+        };
+        content.insert(table, raw.values(sql).await);
     }
-    assert!(content.values().any(|rows| !rows.is_empty()));
+    assert!(content.values().any(|rows: &Vec<String>| !rows.is_empty()));
     content
 }

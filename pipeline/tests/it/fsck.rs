@@ -9,15 +9,15 @@ use pipeline::fsck::{Check, Checked, IndexPlace, Order, Report, fsck};
 use pipeline::index::{DocumentIndex, Place, Tantivy};
 use schemas::views::State;
 use serde_json::Value;
-use sqlx::{Executor, SqlitePool};
 
 use crate::dump::dump;
 use crate::elastic::{self, Fresh};
+use crate::raw::Raw;
 use crate::recount::{AllCounts, documents};
 use crate::stack::{Stack, id, report};
 
 /// Nine reports of two testers, one corrected and one rejected, all processed.
-async fn stack() -> (Stack, SqlitePool) {
+async fn stack() -> (Stack, Raw) {
     let stack = Stack::new().await;
     for number in 0..8 {
         let grade = ["pass", "fail", "na", "unknown"][number % 4];
@@ -29,8 +29,8 @@ async fn stack() -> (Stack, SqlitePool) {
     stack.accept(&id(8), "{ no report", "Ann").await;
     stack.work_off().await;
     // apalis keeps jobs that a worker has not marked as done; here nobody has.
+    stack.lose_jobs().await;
     let raw = stack.raw().await;
-    raw.execute("DELETE FROM Jobs").await.unwrap();
     (stack, raw)
 }
 
@@ -60,19 +60,15 @@ async fn one(stack: &Stack, check: Check, repair: bool) -> Checked {
 }
 
 /// Changes the database as no part of assay would, references unchecked.
-async fn plant(raw: &SqlitePool, sql: &'static str) {
-    let mut connection = raw.acquire().await.unwrap();
-    connection.execute("PRAGMA foreign_keys = OFF").await.unwrap();
-    assert!(connection.execute(sql).await.unwrap().rows_affected() > 0, "{sql}");
-    connection.execute("PRAGMA foreign_keys = ON").await.unwrap();
+async fn plant(raw: &Raw, sql: &str) {
+    assert!(raw.plant(sql).await > 0, "{sql}");
 }
 
 type Derived = (BTreeMap<String, Value>, AllCounts, Vec<String>);
 
-async fn derived(raw: &SqlitePool) -> Derived {
+async fn derived(raw: &Raw) -> Derived {
     let whose = "SELECT concat_ws('/', author, archive, told_by) FROM releases ORDER BY number";
-    let whose = sqlx::query_scalar(whose).fetch_all(raw).await.unwrap();
-    (documents(raw).await, AllCounts::stored(raw).await, whose)
+    (documents(raw).await, AllCounts::stored(raw).await, raw.values(whose).await)
 }
 
 /// Faults that leave the bytes alone, with how many the check finds by itself: everything is as before after a repair.
@@ -81,7 +77,8 @@ const DERIVED: [(Check, &str, u64); 21] = [
     (Check::Summaries, "DELETE FROM summaries WHERE release = 1", 1),
     (Check::Summaries, "INSERT INTO summaries VALUES (1, TRUE, TRUE, 0, 3, 0, 0)", 1),
     (Check::Matrix, "UPDATE matrix_cells SET fail = fail - 1", 3),
-    (Check::Matrix, "UPDATE matrix_cells SET os = 'plan9' WHERE release = 3", 2),
+    // The newest release; PostgreSQL leaves numbers out.
+    (Check::Matrix, "UPDATE matrix_cells SET os = 'plan9' WHERE release = (SELECT max(number) FROM releases)", 2),
     (Check::Sums, "DELETE FROM matrix_cells WHERE release = 2", 1),
     (Check::Testers, "UPDATE testers SET unknown = unknown + 7", 2),
     (Check::Rows, "UPDATE extracts SET document = replace(document, 'linux', 'plan9') WHERE number = 3", 1),
@@ -146,18 +143,22 @@ async fn a_mended_count_is_told_to_those_who_follow_the_feed() {
 }
 
 /// Damage to bytes, the report it hits, and what is said of it.
-const DAMAGE: [(&str, usize, &str); 5] = [
-    ("UPDATE bodies SET body = x'00' WHERE number = 3", 3, "zstd"),
-    ("UPDATE bodies SET dictionary = 77 WHERE number = 3", 3, "dictionary 77"),
-    ("UPDATE bodies SET size = size + 1 WHERE number = 3", 3, "instead of"),
-    ("UPDATE reports SET digest = zeroblob(32) WHERE number = 3", 3, "digest"),
-    ("UPDATE superseded_bodies SET body = x'00'", 1, "zstd"),
-];
+fn damage(raw: &Raw) -> [(String, usize, &'static str); 5] {
+    let (nothing, zeros) = (raw.bytes(&[0]), raw.bytes(&[0; 32]));
+    [
+        (format!("UPDATE bodies SET body = {nothing} WHERE number = 3"), 3, "zstd"),
+        ("UPDATE bodies SET dictionary = 77 WHERE number = 3".to_owned(), 3, "dictionary 77"),
+        ("UPDATE bodies SET size = size + 1 WHERE number = 3".to_owned(), 3, "instead of"),
+        (format!("UPDATE reports SET digest = {zeros} WHERE number = 3"), 3, "digest"),
+        (format!("UPDATE superseded_bodies SET body = {nothing}"), 1, "zstd"),
+    ]
+}
 
 #[tokio::test]
 async fn damaged_bytes_are_named_and_left_alone() {
-    for (sql, number, said) in DAMAGE {
+    for one in 0..5 {
         let (stack, raw) = stack().await;
+        let (sql, number, said) = &damage(&raw)[one];
         let before = derived(&raw).await;
         plant(&raw, sql).await;
         let planted = dump(&raw).await;
@@ -166,7 +167,7 @@ async fn damaged_bytes_are_named_and_left_alone() {
             assert!(!report.clean);
             let bodies = &report.checks[0];
             assert_eq!((bodies.name, bodies.faults, bodies.repaired), (Check::Bodies, 1, 0));
-            assert!(bodies.examples[0].about.contains(&id(number - 1)), "{bodies:?}");
+            assert!(bodies.examples[0].about.contains(&id(*number - 1)), "{bodies:?}");
             assert!(bodies.examples[0].detail.contains(said), "{bodies:?}");
             assert_eq!(derived(&raw).await, before, "the row is all that is left of it");
         }
@@ -192,10 +193,7 @@ async fn rows_without_reports_go_and_bytes_without_reports_stay() {
     for counts in [Check::Summaries, Check::Matrix, Check::Testers, Check::Sums, Check::Changes] {
         assert_eq!(one(&stack, counts, false).await.faults, 0, "{counts}");
     }
-    assert_eq!(
-        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM bodies WHERE number = 4").fetch_one(&raw).await.unwrap(),
-        1
-    );
+    assert_eq!(raw.value::<i64>("SELECT count(*) FROM bodies WHERE number = 4").await, 1);
 }
 
 #[tokio::test]
@@ -209,12 +207,12 @@ async fn a_superseded_body_without_a_report_is_named() {
 
 #[tokio::test]
 async fn what_waits_without_a_job_is_queued_again() {
-    let (stack, raw) = stack().await;
+    let (stack, _) = stack().await;
     stack.accept(&id(20), &report("Foo", "2.0", "pass", "5.36.0", "linux"), "Ann").await;
     stack.accept(&id(21), &report("Foo", "2.0", "pass", "5.36.0", "linux"), "Ann").await;
     stack.process.clock.advance(TimeDelta::minutes(2));
     assert_eq!(one(&stack, Check::Jobs, false).await.faults, 0, "both have a job");
-    plant(&raw, "DELETE FROM Jobs").await;
+    stack.lose_jobs().await;
     // The second has an attempt under way; the first has nobody.
     let group = stack.open_groups().await[1];
     let mut tx = stack.store().begin().await.unwrap();
@@ -226,7 +224,7 @@ async fn what_waits_without_a_job_is_queued_again() {
 
     let mended = one(&stack, Check::Jobs, true).await;
     assert_eq!((mended.faults, mended.repaired), (2, 2), "{mended:?}");
-    assert_eq!(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM Jobs").fetch_one(&raw).await.unwrap(), 2);
+    assert_eq!(stack.jobs().await, 2);
     assert_eq!(stack.open_groups().await.len(), 2);
 }
 
@@ -238,7 +236,7 @@ async fn reports_that_wait_in_a_settled_group_get_another() {
     assert_eq!((mended.faults, mended.repaired), (1, 1), "{mended:?}");
     stack.work_off().await;
     assert_eq!(stack.receipt(&id(2)).await.state, State::Processed);
-    plant(&raw, "DELETE FROM Jobs").await;
+    stack.lose_jobs().await;
     clean(&stack).await;
 }
 
@@ -250,15 +248,20 @@ async fn jobs_and_groups_that_have_nothing_to_do_are_ended() {
     assert_eq!(one(&stack, Check::Jobs, false).await.faults, 0, "a job is done a moment after its group");
     stack.process.clock.advance(TimeDelta::minutes(2));
     plant(&raw, "UPDATE groups SET settled_at = NULL WHERE number = 1").await;
-    plant(&raw, "INSERT INTO Jobs (job, id, job_type) VALUES ('nothing', 'odd', 'process-group')").await;
+    // Of a queue in Redis, which its workers tidy up, only the groups are asked for that it brings up.
+    let in_database = stack.queue().is_none();
+    let faults = if in_database { 3 } else { 1 };
+    if in_database {
+        plant(&raw, "INSERT INTO Jobs (job, id, job_type) VALUES ('nothing', 'odd', 'process-group')").await;
+    }
     let found = one(&stack, Check::Jobs, false).await;
     let told: Vec<&str> = found.examples.iter().map(|fault| fault.detail.as_str()).collect();
-    assert_eq!(found.faults, 3, "{told:?}");
+    assert_eq!(found.faults, faults, "{told:?}");
     assert_eq!(told[0], "it is open and no report of it waits");
-    assert!(told.contains(&"its order cannot be read"), "{told:?}");
+    assert_eq!(told.contains(&"its order cannot be read"), in_database, "{told:?}");
     let mended = one(&stack, Check::Jobs, true).await;
-    assert_eq!((mended.faults, mended.repaired), (3, 3), "{mended:?}");
-    assert_eq!(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM Jobs").fetch_one(&raw).await.unwrap(), 0);
+    assert_eq!((mended.faults, mended.repaired), (faults, faults), "{mended:?}");
+    assert_eq!(stack.jobs().await, if in_database { 0 } else { 1 });
     assert!(stack.open_groups().await.is_empty());
 }
 

@@ -67,11 +67,10 @@ async fn a_report_whose_bytes_are_damaged_is_parked_and_the_others_go_through() 
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     let group = group(&stack, 5).await;
-    for (number, damage) in [(1, "body = x'00'"), (2, "dictionary = 77"), (3, "size = 9000000000000000000")] {
-        let sql = format!("UPDATE bodies SET {damage} WHERE number = (SELECT number FROM reports WHERE id = ?)");
-        let id: schemas::ids::ReportId = id(number).parse().unwrap();
-        let done = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.0).execute(&raw).await.unwrap();
-        assert_eq!(done.rows_affected(), 1);
+    let nothing = format!("body = {}", raw.bytes(&[0]));
+    for (report, damage) in [(1, nothing.as_str()), (2, "dictionary = 77"), (3, "size = 9000000000000000000")] {
+        let number = stack.store().report(id(report).parse().unwrap()).await.unwrap().unwrap().number;
+        assert_eq!(raw.run(format!("UPDATE bodies SET {damage} WHERE number = {number}")).await, 1);
     }
 
     assert_eq!(stack.process.process(group, "test").await.unwrap(), Attempted::Done);
@@ -95,19 +94,20 @@ async fn a_rejected_report_that_can_be_read_again_is_counted_by_a_rebuild() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     let group = group(&stack, 2).await;
-    let kept: Vec<u8> = sqlx::query_scalar("SELECT body FROM bodies WHERE number = 1").fetch_one(&raw).await.unwrap();
+    let kept: Vec<u8> = raw.value("SELECT body FROM bodies WHERE number = 1").await;
     stack.process.process(group, "test").await.unwrap();
-    sqlx::query("UPDATE bodies SET body = x'00' WHERE number = 1").execute(&raw).await.unwrap();
+    let nothing = raw.bytes(&[0]);
+    raw.run(format!("UPDATE bodies SET body = {nothing} WHERE number = 1")).await;
     rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
     assert_eq!(states(&stack, 2).await, [State::Rejected, State::Processed]);
 
-    sqlx::query("UPDATE bodies SET body = ? WHERE number = 1").bind(kept).execute(&raw).await.unwrap();
+    raw.run(format!("UPDATE bodies SET body = {} WHERE number = 1", raw.bytes(&kept))).await;
     rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
     assert_eq!(states(&stack, 2).await, [State::Processed, State::Processed]);
     assert_eq!(stack.receipt(&id(0)).await.reason, None);
     assert_eq!(documents(&raw).await.len(), 2);
 
-    sqlx::query("UPDATE bodies SET body = x'00' WHERE number = 2").execute(&raw).await.unwrap();
+    raw.run(format!("UPDATE bodies SET body = {nothing} WHERE number = 2")).await;
     rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
     assert_eq!(states(&stack, 2).await, [State::Processed, State::Rejected]);
     assert!(stack.receipt(&id(1)).await.reason.is_some());
@@ -131,7 +131,7 @@ async fn a_group_whose_workers_vanish_is_cut_up_and_its_reports_go_through_alone
     let alone = stack.open_groups().await;
     assert_eq!(alone.len(), 3);
     assert!(!alone.contains(&group));
-    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM Jobs").fetch_one(&stack.raw().await).await.unwrap();
+    let jobs = stack.jobs().await;
     assert!(jobs >= 4, "{jobs} jobs");
     // Nothing has become fresher by that.
     let freshness = stack.store().freshness(stack.process.clock.now()).await.unwrap();
@@ -244,9 +244,7 @@ async fn a_report_the_database_refuses_is_found_and_parked_alone() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     let group = group(&stack, 4).await;
-    let sql = "CREATE TRIGGER refuse BEFORE INSERT ON extracts WHEN new.number = 3 \
-               BEGIN SELECT RAISE(ABORT, 'refused for a test'); END";
-    sqlx::query(sql).execute(&raw).await.unwrap();
+    raw.refuse("extracts", "new.number = 3").await;
     for _ in 0..3 {
         stack.process.process(group, "test").await.unwrap_err();
         assert_eq!(AllCounts::stored(&raw).await, AllCounts::default(), "a failed attempt left something");
@@ -284,9 +282,7 @@ async fn groups_processed_together_fail_together_and_go_through_one_by_one() {
     }
     let groups = stack.open_groups().await;
     assert_eq!(groups.len(), 3);
-    let sql = "CREATE TRIGGER refuse BEFORE INSERT ON extracts WHEN new.number = 2 \
-               BEGIN SELECT RAISE(ABORT, 'refused for a test'); END";
-    sqlx::query(sql).execute(&raw).await.unwrap();
+    raw.refuse("extracts", "new.number = 2").await;
     stack.process.process_together(&groups, "test").await.unwrap_err();
     assert_eq!(AllCounts::stored(&raw).await, AllCounts::default(), "a failed attempt left something");
     for number in 0..3 {

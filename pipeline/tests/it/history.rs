@@ -54,10 +54,7 @@ fn imported(imported: u64) -> Tally {
 
 /// Numbers, doors and times of receipt of stored reports.
 async fn stored(stack: &Stack) -> Vec<(i64, String, DateTime<Utc>)> {
-    sqlx::query_as("SELECT number, door, received_at FROM reports ORDER BY number")
-        .fetch_all(&stack.raw().await)
-        .await
-        .unwrap()
+    stack.raw().await.rows("SELECT number, door, received_at FROM reports ORDER BY number").await
 }
 
 #[tokio::test]

@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pipeline::accept::Acceptance;
+use pipeline::process::Process;
 use pipeline::queue::{self, Gate, ProcessGroup};
 use pipeline::store::{GroupNumber, Store};
 use pipeline::worker::Worker;
 use schemas::views::State;
-use sqlx::SqlitePool;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::recount::{AllCounts, documents};
-use crate::stack::{Stack, id, report};
+use crate::stack::{Place, Stack, id, report};
 
 /// Longest time anything here may take, on a machine with other work to do.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,8 +40,13 @@ pub struct Running {
 
 impl Running {
     pub async fn start(stack: &Stack, name: &str, gate: &Gate) -> Running {
+        Running::with(stack.process.clone(), name, gate).await
+    }
+
+    /// One that works with what a process of its own has.
+    pub async fn with(process: Process, name: &str, gate: &Gate) -> Running {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let worker = Worker { process: stack.process.clone(), index: None, gate: gate.clone(), name: name.to_owned() };
+        let worker = Worker { process, index: None, gate: gate.clone(), name: name.to_owned() };
         worker.start(stop.clone(), &tracker).await.unwrap();
         tracker.close();
         Running { stop, tracker }
@@ -69,10 +73,6 @@ async fn accept(stack: &Stack, numbers: std::ops::Range<usize>) {
 
 async fn counted(stack: &Stack) -> i64 {
     stack.store().totals().await.unwrap().total()
-}
-
-async fn jobs(raw: &SqlitePool, status: &str) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM Jobs WHERE status = ?").bind(status).fetch_one(raw).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,13 +203,16 @@ async fn no_more_jobs_run_at_a_time_than_the_gate_lets_through() {
 
 #[test]
 fn jobs_a_vanished_worker_had_taken_are_queued_again_at_the_next_start() {
-    let directory = vanish(tempfile::tempdir().unwrap());
+    let place = vanish(tempfile::tempdir().unwrap().into());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let stack = Stack::open(directory).await;
-        let raw = stack.raw().await;
+        let stack = Stack::open(place).await;
         assert_eq!(counted(&stack).await, 0);
-        assert!(jobs(&raw, "Queued").await + jobs(&raw, "Running").await > 0, "the worker left nothing behind");
+        assert!(stack.fetched_jobs().await > 0, "the worker left nothing behind");
+        if stack.store().shared() {
+            // Where it may still be there, it is waited for.
+            stack.pass_lease().await;
+        }
         let worker = Running::start(&stack, "two", &Gate::new(2)).await;
         eventually("20 reports counted", async || counted(&stack).await == 20).await;
         assert_eq!(stack.receipt(&id(7)).await.attempts.last().unwrap().worker, "two");
@@ -218,10 +221,10 @@ fn jobs_a_vanished_worker_had_taken_are_queued_again_at_the_next_start() {
 }
 
 /// Accepts 20 reports in a runtime that goes down, as with its process, while a worker has their jobs.
-fn vanish(directory: TempDir) -> TempDir {
+fn vanish(place: Place) -> Place {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let directory = runtime.block_on(async {
-        let stack = Stack::with_groups(directory, 2).await;
+    let place = runtime.block_on(async {
+        let stack = Stack::with_groups(place, 2).await;
         accept(&stack, 0..20).await;
         let taken = Arc::new(AtomicUsize::new(0));
         let (store, seen) = (stack.store().clone(), Arc::clone(&taken));
@@ -234,33 +237,31 @@ fn vanish(directory: TempDir) -> TempDir {
                 .await
         });
         eventually("two jobs taken", async || taken.load(Ordering::SeqCst) == 2).await;
-        stack.directory
+        stack.into_place()
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
-    directory
+    place
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn finished_jobs_are_swept_and_waiting_ones_are_not() {
     let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 2).await;
-    let raw = stack.raw().await;
     accept(&stack, 0..8).await;
     let gate = Gate::new(2);
     let worker = Running::start(&stack, "one", &gate).await;
     eventually("8 reports counted", async || counted(&stack).await == 8).await;
-    eventually("the jobs are marked as done", async || {
-        jobs(&raw, "Done").await > 0 && jobs(&raw, "Queued").await + jobs(&raw, "Running").await == 0
-    })
-    .await;
+    eventually("the jobs are marked as done", async || stack.done_jobs().await > 0 && stack.fetched_jobs().await == 0)
+        .await;
     gate.resize(0);
     accept(&stack, 8..12).await;
-    let waiting = async || {
-        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM Jobs WHERE status <> 'Done'").fetch_one(&raw).await.unwrap()
-    };
+    let waiting = async || stack.jobs().await - stack.done_jobs().await;
     let before = waiting().await;
     assert!(before > 0);
-    assert!(stack.store().sweep_jobs().await.unwrap() > 0);
-    assert_eq!((jobs(&raw, "Done").await, waiting().await), (0, before));
+    match stack.store().outside() {
+        None => assert!(stack.store().sweep_jobs().await.unwrap() > 0),
+        Some(queue) => queue.forget_done().await.unwrap(),
+    }
+    assert_eq!((stack.done_jobs().await, waiting().await), (0, before));
     gate.resize(2);
     eventually("12 reports counted", async || counted(&stack).await == 12).await;
     worker.stop(PATIENCE).await;
@@ -282,8 +283,7 @@ async fn a_stop_ends_in_time_and_leaves_nothing_half_done() {
     let documents = documents(&raw).await;
     assert_eq!(documents.len() as i64, done);
     assert_eq!(AllCounts::stored(&raw).await, AllCounts::of(documents.values(), |_| (false, false)));
-    let endless: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM attempts WHERE ended_at IS NULL").fetch_one(&raw).await.unwrap();
+    let endless: i64 = raw.value("SELECT count(*) FROM attempts WHERE ended_at IS NULL").await;
     assert_eq!(endless, 0, "every attempt came to its end");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(counted(&stack).await, done, "nothing goes on after the end");
@@ -313,14 +313,13 @@ async fn a_stop_does_not_wait_for_a_database_that_refuses() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     accept(&stack, 0..1).await;
-    let sql = "CREATE TRIGGER refuse BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'refused for a test'); END";
-    sqlx::query(sql).execute(&raw).await.unwrap();
+    raw.refuse("attempts", "TRUE").await;
     let worker = Running::start(&stack, "one", &Gate::new(1)).await;
     // Long enough that it waits for its next attempt.
     tokio::time::sleep(A_WHILE).await;
     worker.stop(Duration::from_secs(5)).await;
 
-    sqlx::query("DROP TRIGGER refuse").execute(&raw).await.unwrap();
+    raw.relent("attempts").await;
     let worker = Running::start(&stack, "two", &Gate::new(1)).await;
     eventually("the report counted", async || counted(&stack).await == 1).await;
     worker.stop(PATIENCE).await;
@@ -331,9 +330,7 @@ async fn a_report_that_always_fails_is_parked_and_those_processed_with_it_go_thr
     let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 2).await;
     let raw = stack.raw().await;
     accept(&stack, 0..12).await;
-    let sql = "CREATE TRIGGER refuse BEFORE INSERT ON extracts WHEN new.number = 3 \
-               BEGIN SELECT RAISE(ABORT, 'refused for a test'); END";
-    sqlx::query(sql).execute(&raw).await.unwrap();
+    raw.refuse("extracts", "new.number = 3").await;
     let worker = Running::start(&stack, "one", &Gate::new(2)).await;
     eventually("11 reports counted", async || counted(&stack).await == 11).await;
     eventually("the other parked", async || stack.receipt(&id(2)).await.state == State::Parked).await;
@@ -347,23 +344,21 @@ async fn a_report_that_always_fails_is_parked_and_those_processed_with_it_go_thr
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_fails_is_begun_again() {
     let stack = Stack::new().await;
-    let raw = stack.raw().await;
     let worker = Running::start(&stack, "one", &Gate::new(2)).await;
     accept(&stack, 0..1).await;
     eventually("the first report counted", async || counted(&stack).await == 1).await;
-    sqlx::query("ALTER TABLE Jobs RENAME TO Away").execute(&raw).await.unwrap();
+    stack.break_queue().await;
     tokio::time::sleep(A_WHILE).await;
-    sqlx::query("ALTER TABLE Away RENAME TO Jobs").execute(&raw).await.unwrap();
+    stack.mend_queue().await;
     accept(&stack, 1..5).await;
     eventually("5 reports counted", async || counted(&stack).await == 5).await;
     worker.stop(PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_on_one_file_wait_for_each_other() {
+async fn two_processes_on_one_database_wait_for_each_other() {
     let stack = Stack::with_groups(tempfile::tempdir().unwrap(), 2).await;
-    let path = stack.directory.path().join("assay.db");
-    let other = Store::open(&path).await.unwrap();
+    let other = stack.other_store().await;
     other.migrate().await.unwrap();
 
     // The other process writes for a while; a report accepted meanwhile is late, and not refused.
@@ -378,7 +373,7 @@ async fn two_processes_on_one_file_wait_for_each_other() {
     release.await.unwrap();
 
     // Both at the same time, accepting here and processing there, too.
-    let process = pipeline::process::Process { store: other.clone(), ..stack.process.clone() };
+    let process = Process { store: other.clone(), ..stack.process.clone() };
     let processing = tokio::spawn(async move {
         for _ in 0..200 {
             for group in process.store.open_groups(10).await.unwrap() {

@@ -9,15 +9,15 @@ use pipeline::rebuild::{self, Order, Progress};
 use pipeline::store::{ChangeRow, Rebuild, Selection, Stored};
 use schemas::extract::EXTRACTOR;
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::dump;
+use crate::raw::Raw;
 use crate::recount::{AllCounts, documents};
 use crate::stack::{Stack, id, report};
 
 /// Reports on three distributions, of which every other one is from Linux.
-async fn stack(reports: usize) -> (Stack, SqlitePool) {
+async fn stack(reports: usize) -> (Stack, Raw) {
     let stack = Stack::new().await;
     send(&stack, 0..reports).await;
     let raw = stack.raw().await;
@@ -59,7 +59,7 @@ fn flags(_: &str) -> (bool, bool) {
     (false, false)
 }
 
-async fn check_counts(raw: &SqlitePool) {
+async fn check_counts(raw: &Raw) {
     assert_eq!(AllCounts::stored(raw).await, AllCounts::of(documents(raw).await.values(), flags));
 }
 
@@ -67,12 +67,9 @@ async fn check_counts(raw: &SqlitePool) {
 async fn the_feed_shows_exactly_the_rows_that_came_out_otherwise_and_their_releases() {
     let (stack, raw) = stack(12).await;
     let before = documents(&raw).await;
-    sqlx::query("UPDATE extracts SET extractor = 0").execute(&raw).await.unwrap();
+    raw.run("UPDATE extracts SET extractor = 0").await;
     // Rows 1 and 7 are on Foo 1.0 and 1.1, row 3 on Acme 1.0.
-    sqlx::query("UPDATE extracts SET document = replace(document, '\"6.1\"', '\"5.0\"') WHERE number IN (1, 3, 7)")
-        .execute(&raw)
-        .await
-        .unwrap();
+    raw.run("UPDATE extracts SET document = replace(document, '\"6.1\"', '\"5.0\"') WHERE number IN (1, 3, 7)").await;
     let head = stack.store().head().await.unwrap();
 
     let done = run(&stack, &Order::default(), read).await;
@@ -96,11 +93,7 @@ async fn the_feed_shows_exactly_the_rows_that_came_out_otherwise_and_their_relea
     assert_eq!(changes.len(), 6);
     assert_eq!(documents(&raw).await, before);
     check_counts(&raw).await;
-    let older: i64 = sqlx::query_scalar("SELECT count(*) FROM extracts WHERE extractor <> ?")
-        .bind(EXTRACTOR)
-        .fetch_one(&raw)
-        .await
-        .unwrap();
+    let older: i64 = raw.value(format!("SELECT count(*) FROM extracts WHERE extractor <> {EXTRACTOR}")).await;
     assert_eq!(older, 0, "rows that came out the same are of this extractor now, too");
 }
 
@@ -122,7 +115,7 @@ async fn another_extractor_moves_rows_and_counts_and_the_way_back_too() {
 #[tokio::test]
 async fn what_was_cut_short_goes_on_where_it_was() {
     let (stack, raw) = stack(600).await;
-    sqlx::query("UPDATE extracts SET os = 'plan9'").execute(&raw).await.unwrap();
+    raw.run("UPDATE extracts SET os = 'plan9'").await;
     let order = Order::default();
     let begun = rebuild::begin(&stack.process, &order).await.unwrap();
     // Reports that come later are no part of it.
@@ -135,7 +128,7 @@ async fn what_was_cut_short_goes_on_where_it_was() {
     let stopped = stopped.await.unwrap();
     assert_eq!((stopped.position, stopped.reports, stopped.ended_at), (256, 256, None));
     let wrong = "SELECT count(*) FROM extracts WHERE os = 'plan9'";
-    assert_eq!(sqlx::query_scalar::<_, i64>(wrong).fetch_one(&raw).await.unwrap(), 344);
+    assert_eq!(raw.value::<i64>(wrong).await, 344);
 
     let other =
         Order { selection: Selection { distribution: Some("Foo".into()), ..Selection::default() }, ..Order::default() };
@@ -155,7 +148,7 @@ async fn what_was_cut_short_goes_on_where_it_was() {
     assert_eq!((done.number, done.position, done.reports), (stopped.number, 600, 600));
     assert_eq!(rebuild::unfinished(&stack.process, &order).await.unwrap(), None);
     assert_eq!(stack.store().rebuild(done.number).await.unwrap(), Some(done));
-    assert_eq!(sqlx::query_scalar::<_, i64>(wrong).fetch_one(&raw).await.unwrap(), 0);
+    assert_eq!(raw.value::<i64>(wrong).await, 0);
 }
 
 #[tokio::test]
@@ -207,8 +200,8 @@ async fn only_what_is_selected_is_read() {
 #[tokio::test]
 async fn a_shadow_tells_the_difference_by_field_and_changes_nothing() {
     let (stack, raw) = stack(12).await;
-    sqlx::query("UPDATE bodies SET body = x'00' WHERE number = 2").execute(&raw).await.unwrap();
-    sqlx::query("UPDATE extracts SET extractor = 0 WHERE number > 6").execute(&raw).await.unwrap();
+    raw.run(format!("UPDATE bodies SET body = {} WHERE number = 2", raw.bytes(&[0]))).await;
+    raw.run("UPDATE extracts SET extractor = 0 WHERE number > 6").await;
     let before = dump(&raw).await;
     let stop = CancellationToken::new();
     let seen = rebuild::shadow(stack.store(), &Selection::default(), next, &stop, |_| ()).await.unwrap();

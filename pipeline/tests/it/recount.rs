@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use schemas::grade::Counts;
 use serde_json::Value;
-use sqlx::SqlitePool;
+
+use crate::raw::Raw;
 
 type Key = Vec<String>;
 
@@ -38,26 +39,22 @@ impl AllCounts {
     }
 
     /// What stands in the tables, rows of zeros included.
-    pub async fn stored(raw: &SqlitePool) -> AllCounts {
-        let summaries = "SELECT json_array(distribution, version, iif(development, 'true', 'false'), \
-                         iif(patched, 'true', 'false')), pass, fail, na, unknown \
-                         FROM summaries JOIN releases ON releases.number = release";
-        let cells = "SELECT json_array(distribution, version, language_version, os, architecture), \
-                     pass, fail, na, unknown FROM matrix_cells JOIN releases ON releases.number = release";
-        let testers = "SELECT json_array(id), pass, fail, na, unknown FROM testers \
-                       WHERE pass <> 0 OR fail <> 0 OR na <> 0 OR unknown <> 0";
+    pub async fn stored(raw: &Raw) -> AllCounts {
+        let summaries = "distribution, version, CASE WHEN development THEN 'true' ELSE 'false' END, \
+                         CASE WHEN patched THEN 'true' ELSE 'false' END";
+        let cells = "distribution, version, language_version, os, architecture";
+        let active = "testers WHERE pass <> 0 OR fail <> 0 OR na <> 0 OR unknown <> 0";
         AllCounts {
-            summaries: counts(raw, summaries).await,
-            cells: counts(raw, cells).await,
-            testers: counts(raw, testers).await,
+            summaries: counts(raw, summaries, "summaries JOIN releases ON releases.number = release").await,
+            cells: counts(raw, cells, "matrix_cells JOIN releases ON releases.number = release").await,
+            testers: counts(raw, "id", active).await,
         }
     }
 }
 
 /// Documents of all rows that are not removed, by report id.
-pub async fn documents(raw: &SqlitePool) -> BTreeMap<String, Value> {
-    let texts: Vec<String> =
-        sqlx::query_scalar("SELECT document FROM extracts WHERE NOT removed").fetch_all(raw).await.unwrap();
+pub async fn documents(raw: &Raw) -> BTreeMap<String, Value> {
+    let texts: Vec<String> = raw.values("SELECT document FROM extracts WHERE NOT removed").await;
     let document = |text: &String| {
         let document: Value = serde_json::from_str(text).unwrap();
         (document["id"].as_str().unwrap().to_owned(), document)
@@ -74,8 +71,11 @@ pub fn by_release(all: &AllCounts) -> BTreeMap<(String, String), Counts> {
     releases
 }
 
-async fn counts(raw: &SqlitePool, sql: &'static str) -> BTreeMap<Key, Counts> {
-    let rows: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(sql).fetch_all(raw).await.unwrap();
+/// Counts by the values of the columns `key`.
+async fn counts(raw: &Raw, key: &str, from: &str) -> BTreeMap<Key, Counts> {
+    let array = raw.either("json_array", "json_build_array");
+    let sql = format!("SELECT CAST({array}({key}) AS TEXT), pass, fail, na, unknown FROM {from}");
+    let rows: Vec<(String, i64, i64, i64, i64)> = raw.rows(sql).await;
     rows.into_iter()
         .map(|(key, pass, fail, na, unknown)| (serde_json::from_str(&key).unwrap(), Counts { pass, fail, na, unknown }))
         .collect()

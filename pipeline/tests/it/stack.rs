@@ -1,6 +1,10 @@
 //! A pipeline to test: a real database, a clock that stands still, steps taken one by one.
 //!
-//! The database is an SQLite file, or a PostgreSQL database of the test's own where `TEST_PROFILE` says `postgres`.
+//! The database is an SQLite file. Where `TEST_PROFILE` says `postgres`, it is a PostgreSQL database of the test's own;
+//! where it says `redis`, its queue is in Redis, too.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -17,10 +21,12 @@ use schemas::ids::ReportId;
 use schemas::report::Reporter;
 use schemas::views::ReceiptView;
 use services::Database;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+use crate::raw::Raw;
+use crate::test_queue::TestQueue;
 
 pub struct Stack {
     pub process: Process,
@@ -29,7 +35,15 @@ pub struct Stack {
     pub identify: Identify,
     // Removed with the last value of the test.
     pub directory: TempDir,
-    _database: Option<Database>,
+    database: Option<Database>,
+    queue: Option<TestQueue>,
+}
+
+/// Where a stack stands: what is left of it when its process ends.
+pub struct Place {
+    directory: TempDir,
+    database: Option<Database>,
+    queue: Option<TestQueue>,
 }
 
 impl Stack {
@@ -38,18 +52,34 @@ impl Stack {
         Stack::open(directory).await
     }
 
-    pub async fn open(directory: TempDir) -> Stack {
-        Stack::with_groups(directory, 256).await
+    pub async fn open(place: impl Into<Place>) -> Stack {
+        Stack::with_groups(place, 256).await
     }
 
     /// Reports that arrive together are committed in groups of at most `group_limit`.
-    pub async fn with_groups(directory: TempDir, group_limit: usize) -> Stack {
-        let database = (std::env::var("TEST_PROFILE").as_deref() == Ok("postgres"))
-            .then(|| services::fresh_database(&services::postgres().expect("PostgreSQL is asked for")));
-        let store = match &database {
-            None => Store::open(&directory.path().join("assay.db")).await.unwrap(),
-            Some(database) => Store::postgres(database.url()).unwrap(),
+    pub async fn with_groups(place: impl Into<Place>, group_limit: usize) -> Stack {
+        Stack::on(Profile::asked(), place, group_limit).await
+    }
+
+    /// A stack that several processes can share, whatever profile is asked for. `None` when there is no PostgreSQL.
+    pub async fn shared() -> Option<Stack> {
+        let profile = match Profile::asked() {
+            Profile::Sqlite => Profile::Postgres,
+            shared => shared,
         };
+        services::postgres()?;
+        Some(Stack::on(profile, tempfile::tempdir().unwrap(), 2).await)
+    }
+
+    async fn on(profile: Profile, place: impl Into<Place>, group_limit: usize) -> Stack {
+        let Place { directory, mut database, mut queue } = place.into();
+        if database.is_none() && profile != Profile::Sqlite {
+            database = Some(fresh_database().await);
+        }
+        if queue.is_none() && profile == Profile::Redis {
+            queue = Some(TestQueue::new(&services::redis().expect("Redis is asked for")));
+        }
+        let store = open_store(&directory, database.as_ref(), queue.as_ref()).await;
         store.migrate().await.unwrap();
         let clock = Clock::fixed("2026-11-21T08:00:00Z".parse::<DateTime<Utc>>().unwrap());
         let events = Events::new(store.head().await.unwrap());
@@ -61,7 +91,121 @@ impl Stack {
             identify: Identify::new(store.clone(), clock.clone()),
             process: Process { store, clock, events, measures },
             directory,
-            _database: database,
+            database,
+            queue,
+        }
+    }
+
+    /// What is left when the process ends, for another stack.
+    pub fn into_place(self) -> Place {
+        Place { directory: self.directory, database: self.database, queue: self.queue }
+    }
+
+    /// The same database as another process opens it.
+    pub async fn other_store(&self) -> Store {
+        open_store(&self.directory, self.database.as_ref(), self.queue.as_ref()).await
+    }
+
+    /// What another process on the same database works with.
+    pub async fn other_process(&self) -> Process {
+        Process {
+            store: self.other_store().await,
+            clock: self.process.clock.clone(),
+            events: Events::new(0),
+            measures: Measures::new(),
+        }
+    }
+
+    /// The queue in Redis, where there is one.
+    pub fn queue(&self) -> Option<&TestQueue> {
+        self.queue.as_ref()
+    }
+
+    /// Loses every job there is, wherever the queue is.
+    pub async fn lose_jobs(&self) {
+        match &self.queue {
+            Some(queue) => queue.lose_jobs(),
+            None => drop(self.raw().await.run("DELETE FROM Jobs").await),
+        }
+    }
+
+    /// Jobs that are done, until they are forgotten.
+    pub async fn done_jobs(&self) -> i64 {
+        match &self.queue {
+            Some(queue) => queue.done(),
+            None => self.raw().await.value("SELECT count(*) FROM Jobs WHERE status = 'Done'").await,
+        }
+    }
+
+    /// Jobs that a worker has fetched and not ended.
+    pub async fn fetched_jobs(&self) -> i64 {
+        match &self.queue {
+            Some(queue) => queue.fetched(),
+            None => self.raw().await.value("SELECT count(*) FROM Jobs WHERE status IN ('Queued', 'Running')").await,
+        }
+    }
+
+    /// Lets a worker fetch every job that waits, and do nothing with it.
+    pub async fn let_fetch(&self, worker: &str) {
+        let raw = self.raw().await;
+        match &self.queue {
+            Some(queue) => queue.let_fetch(worker),
+            None => {
+                let now = raw.either("strftime('%s', 'now')", "now()");
+                raw.run(format!(
+                    "INSERT INTO Workers (id, worker_type, storage_name) VALUES ('{worker}', 'process-group', 'test'); \
+                     UPDATE Jobs SET status = 'Queued', lock_by = '{worker}', lock_at = {now} WHERE status = 'Pending'"
+                ))
+                .await;
+            }
+        }
+    }
+
+    /// Lets so much time go by for the queue that what was fetched is lost if its worker shows no sign of life.
+    pub async fn pass_lease(&self) {
+        let raw = self.raw().await;
+        match &self.queue {
+            Some(queue) => queue.age_workers(),
+            None => {
+                let earlier = raw.either("lock_at - 31", "lock_at - INTERVAL '31 seconds'");
+                raw.run(format!("UPDATE Jobs SET lock_at = {earlier}")).await;
+            }
+        }
+    }
+
+    /// Seconds until the job is due that waits longest.
+    pub async fn longest_wait(&self) -> i64 {
+        let raw = self.raw().await;
+        match &self.queue {
+            Some(queue) => queue.longest_wait(),
+            None => {
+                let sqlite = "SELECT max(run_at) - CAST(strftime('%s', 'now') AS INTEGER) FROM Jobs";
+                let postgres = "SELECT CAST(extract(epoch FROM max(run_at) - now()) AS BIGINT) FROM Jobs";
+                raw.value(raw.either(sqlite, postgres)).await
+            }
+        }
+    }
+
+    /// Makes the queue refuse to give jobs.
+    pub async fn break_queue(&self) {
+        match &self.queue {
+            Some(queue) => queue.damage(),
+            None => drop(self.raw().await.run("ALTER TABLE Jobs RENAME TO Away").await),
+        }
+    }
+
+    pub async fn mend_queue(&self) {
+        match &self.queue {
+            Some(queue) => queue.mend(),
+            None => drop(self.raw().await.run("ALTER TABLE Away RENAME TO Jobs").await),
+        }
+    }
+
+    /// Jobs the queue knows, those that are done among them until they are forgotten.
+    pub async fn jobs(&self) -> i64 {
+        match &self.queue {
+            Some(queue) => queue.jobs(),
+            None => self.raw().await.value("SELECT count(*) FROM Jobs").await,
         }
     }
 
@@ -107,9 +251,79 @@ impl Stack {
     }
 
     /// The database behind the pipeline's back: to look, and to do damage.
-    pub async fn raw(&self) -> SqlitePool {
-        let options = SqliteConnectOptions::new().filename(self.directory.path().join("assay.db"));
-        SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
+    pub async fn raw(&self) -> Raw {
+        match &self.database {
+            None => Raw::sqlite(&self.directory.path().join("assay.db")).await,
+            Some(database) => Raw::postgres(database.url()).await,
+        }
+    }
+}
+
+impl From<TempDir> for Place {
+    fn from(directory: TempDir) -> Self {
+        Place { directory, database: None, queue: None }
+    }
+}
+
+/// What a stack stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    Sqlite,
+    Postgres,
+    /// PostgreSQL, with the queue in Redis.
+    Redis,
+}
+
+impl Profile {
+    /// What the environment asks for.
+    pub fn asked() -> Profile {
+        match std::env::var("TEST_PROFILE").as_deref() {
+            Err(_) | Ok("" | "sqlite") => Profile::Sqlite,
+            Ok("postgres") => Profile::Postgres,
+            Ok("redis") => Profile::Redis,
+            Ok(other) => panic!("TEST_PROFILE is sqlite, postgres or redis, and not {other}"),
+        }
+    }
+}
+
+/// A migrated database. All but the first are copies of one.
+async fn fresh_database() -> Database {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let server = services::postgres().expect("PostgreSQL is asked for");
+    let template = TEMPLATE.get_or_init(async || {
+        let template = template_name();
+        if !services::has_template(&server, &template) {
+            let database = services::fresh_database(&server);
+            let store = Store::postgres(database.url()).unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+            database.into_template(&template);
+        }
+        template
+    });
+    services::copied_database(&server, template.await)
+}
+
+/// Another one for each wording of the migrations, the queue's among them.
+fn template_name() -> String {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let migrations = std::fs::read_dir(workspace.join("migrations/postgres")).unwrap();
+    let mut files: Vec<PathBuf> = migrations.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.push(workspace.join("Cargo.lock"));
+    let mut hasher = DefaultHasher::new();
+    files.iter().for_each(|file| std::fs::read(file).unwrap().hash(&mut hasher));
+    format!("assay_template_{:016x}", hasher.finish())
+}
+
+async fn open_store(directory: &TempDir, database: Option<&Database>, queue: Option<&TestQueue>) -> Store {
+    let store = match database {
+        None => Store::open(&directory.path().join("assay.db")).await.unwrap(),
+        Some(database) => Store::postgres(database.url()).unwrap(),
+    };
+    match queue {
+        None => store,
+        Some(queue) => store.with_queue(queue.connect().await),
     }
 }
 

@@ -18,13 +18,10 @@ async fn put(process: &Process, uploads: &[Upload]) -> Stored {
 
 /// Author, archive, whether on CPAN, and release time of a release's row.
 async fn release(stack: &Stack, version: &str) -> (Option<String>, Option<String>, bool, Option<String>, i64) {
-    sqlx::query_as(
-        "SELECT author, archive, on_cpan, substr(released_at, 1, 10), change_number FROM releases WHERE version = $1",
-    )
-    .bind(version)
-    .fetch_one(&stack.raw().await)
-    .await
-    .unwrap()
+    let raw = stack.raw().await;
+    let day = raw.either("substr(released_at, 1, 10)", "to_char(released_at, 'YYYY-MM-DD')");
+    let columns = format!("author, archive, on_cpan, {day}, change_number");
+    raw.row(format!("SELECT {columns} FROM releases WHERE version = '{version}'")).await
 }
 
 #[tokio::test]

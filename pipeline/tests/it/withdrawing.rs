@@ -17,6 +17,7 @@ use schemas::views::{State, SummaryView};
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
 
 use crate::mirror::Mirror;
+use crate::raw::Raw;
 use crate::recount::{AllCounts, by_release, documents};
 use crate::stack::{Stack, id, report};
 
@@ -131,12 +132,12 @@ async fn a_report_withdrawn_while_a_worker_reads_it_makes_no_row() {
     withdraw_one(&stack, &id(1), &by_tester(BodyFate::Kept)).await;
     // As if the worker's group were still open: the rows are guarded by the withdrawal itself, whatever the state says.
     let raw = stack.raw().await;
-    sqlx::query("UPDATE reports SET state = 'accepted'").execute(&raw).await.unwrap();
-    sqlx::query("UPDATE groups SET settled_at = NULL").execute(&raw).await.unwrap();
+    raw.run("UPDATE reports SET state = 'accepted'").await;
+    raw.run("UPDATE groups SET settled_at = NULL").await;
     stack.work_off().await;
     assert!(documents(&raw).await.is_empty());
     assert_eq!(AllCounts::stored(&raw).await, AllCounts::default());
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM extracts").fetch_one(&raw).await.unwrap();
+    let rows: i64 = raw.value("SELECT count(*) FROM extracts").await;
     assert_eq!(rows, 0);
 }
 
@@ -153,7 +154,7 @@ async fn a_purged_report_has_no_bytes_left_but_its_digest() {
 
     let raw = stack.raw().await;
     let sql = "SELECT (SELECT count(*) FROM bodies), (SELECT count(*) FROM superseded_bodies)";
-    assert_eq!(sqlx::query_as::<_, (i64, i64)>(sql).fetch_one(&raw).await.unwrap(), (0, 0));
+    assert_eq!(raw.row::<(i64, i64)>(sql).await, (0, 0));
     let original = stack.readers.original(id(1).parse().unwrap()).await.unwrap().unwrap();
     assert!(original.purged() && original.bytes.is_empty());
     let view = stack.readers.report(id(1).parse().unwrap()).await.unwrap().unwrap().view;
@@ -219,7 +220,7 @@ async fn a_selection_is_withdrawn_in_pieces_and_touches_nobody_else() {
     assert_eq!(stack.store().withdrawable(&selection, purged.kind, purged.body).await.unwrap().already, 0);
     let tally = withdraw::withdraw_selected(&stack.process, &selection, &purged, 100).await.unwrap();
     assert_eq!(tally.withdrawn, 5);
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM bodies").fetch_one(&stack.raw().await).await.unwrap();
+    let left: i64 = stack.raw().await.value("SELECT count(*) FROM bodies").await;
     assert_eq!(left, 7);
 }
 
@@ -411,7 +412,7 @@ async fn play(steps: Vec<Step>) {
             Step::Rebuild => drop(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap()),
         }
         let sql = "SELECT count(*) FROM reports WHERE state = 'accepted'";
-        let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&raw).await.unwrap();
+        let waiting: i64 = raw.value(sql).await;
         assert_eq!(stack.store().freshness(stack.process.clock.now()).await.unwrap().waiting, waiting, "{step:?}");
     }
     stack.work_off().await;
@@ -436,7 +437,7 @@ async fn send(stack: &Stack, expected: &mut Expected, one: usize, tester: &'stat
 }
 
 /// The tables, the readers of the feed, and what a rebuild makes of the stored bytes alone are all as expected.
-async fn check(stack: &Stack, raw: &sqlx::SqlitePool, expected: &Expected, mirrors: Vec<Mirror>) {
+async fn check(stack: &Stack, raw: &Raw, expected: &Expected, mirrors: Vec<Mirror>) {
     let mut testers = BTreeMap::new();
     for name in ["Ann", "Bob"] {
         testers.insert(name, stack.tester(name).await.id);
