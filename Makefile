@@ -3,6 +3,10 @@
 CARGO ?= cargo
 DATA  ?= target/demo
 
+# Tests that do not touch the profile's own database, queue or index: once is enough.
+ANYWHERE = --skip elastic --skip redis_queue --skip postgres_queue --skip haproxy --skip schemathesis --skip mariadb \
+	--skip perl_clients --skip cli_config --skip cli_stub --skip deployment
+
 .PHONY: help run test lint fmt bench chaos fuzz services services-down
 
 help: ## List these commands
@@ -13,7 +17,7 @@ run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
 
 test: ## Run all tests, with real servers as far as they can be had
 	env $$(services/up postgres redis elasticsearch opensearch haproxy) sh -ec '$(CARGO) test --workspace; \
-		for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test -p pipeline --test it; done'
+		for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test --workspace --test it -- $(ANYWHERE); done'
 
 services: ## Start PostgreSQL, Redis, Elasticsearch and OpenSearch for tests, and say where they are
 	services/up

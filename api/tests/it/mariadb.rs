@@ -39,6 +39,8 @@ impl MariaDb {
         run(Command::new(installer)
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg(format!("--datadir={}", data.display()))
+            // Its temporary tables are named after a process number, which another container may have too.
+            .arg(format!("--tmpdir={}", directory.path().display()))
             .arg(&user));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(server)
@@ -52,6 +54,7 @@ impl MariaDb {
             .arg(&user)
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", directory.path().join("socket").display()))
+            .arg(format!("--tmpdir={}", directory.path().display()))
             .arg(format!("--pid-file={}", directory.path().join("pid").display()))
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(directory.path().join("log")).unwrap())

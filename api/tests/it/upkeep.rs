@@ -158,6 +158,9 @@ async fn fsck_tells_by_its_exit_code_what_it_found() {
     server.settle().await;
     check_counts(&server).await;
 
+    if server.database().is_some() {
+        return;
+    }
     server.stop();
     let moved = server.home().join("moved");
     std::fs::rename(server.data(), &moved).unwrap();

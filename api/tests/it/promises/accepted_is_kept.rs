@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 
 use crate::recount::{check_counts, random_report};
-use crate::server::Server;
+use crate::server::{PATIENCE, Server};
 use crate::submissions::{legacy_report, registration};
 
 const PROFILE: &str = "ce39923d-d72f-4b7a-aff0-af6d77c1616d";
@@ -65,7 +65,12 @@ async fn accepted_is_kept() {
                 tokio::spawn(send_until_gone(server.client.clone(), server.url.clone(), seed, acknowledged.clone()))
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(random.random_range(150..400))).await;
+        let end = Instant::now() + PATIENCE;
+        while acknowledged.lock().unwrap().is_empty() {
+            assert!(Instant::now() < end, "round {round}: nothing is acknowledged");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.random_range(100..300))).await;
         server.kill();
         for sender in senders {
             sender.await.unwrap();
