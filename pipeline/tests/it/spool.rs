@@ -293,7 +293,7 @@ impl Node {
     async fn legacy(&self, number: usize, secret: &[u8]) -> (ReportId, Taken) {
         let (bytes, id, profile) = fact(number);
         let LegacyProof::Whose(whose) = self.intake.legacy(profile, secret).await.unwrap() else { panic!("refused") };
-        (id, self.intake.take(Offer::new(id, Door::Metabase, whose, bytes)).await.unwrap())
+        (id, self.intake.take(Offer::new(id, Door::Metabase, *whose, bytes)).await.unwrap())
     }
 
     async fn register(&self, number: usize) {
@@ -353,10 +353,10 @@ async fn a_secret_found_right_of_late_is_not_kept() {
     let (id, taken) = node.legacy(0, b"the right secret").await;
     assert!(matches!(taken, Taken::Spooled { .. }), "{taken:?}");
     assert!(!holds_secret(node.stack.directory.path(), b"the right secret"));
-    assert!(matches!(
-        node.intake.legacy(profile, b"a wrong one").await.unwrap(),
-        LegacyProof::Whose(Whose { claim: Claim::Legacy { secret: Some(_), .. }, .. })
-    ));
+    let LegacyProof::Whose(other) = node.intake.legacy(profile, b"a wrong one").await.unwrap() else {
+        panic!("refused")
+    };
+    assert!(matches!(other.claim, Claim::Legacy { secret: Some(_), .. }));
     node.hand_over().await;
     assert_eq!(node.stack.readers.receipt(id).await.unwrap().unwrap().state, State::Accepted);
 }
