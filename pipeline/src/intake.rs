@@ -121,17 +121,15 @@ impl Intake {
 
     /// Whose a submission with a legacy profile and secret is. The proof is what the profile's own tester would need.
     pub async fn legacy(&self, profile: Uuid, secret: &[u8]) -> Result<LegacyProof, StoreError> {
-        let proven = |tester| LegacyProof::Whose(Whose { tester, claim: Claim::Legacy { profile, secret: None } });
+        let known =
+            |tester, secret| LegacyProof::Whose(Box::new(Whose { tester, claim: Claim::Legacy { profile, secret } }));
         Ok(match self.ask(self.identify.legacy(profile, secret)).await? {
-            Some(Proof::Proven(tester)) => proven(Some(*tester)),
+            Some(Proof::Proven(tester)) => known(Some(*tester), None),
             Some(Proof::Unknown) => LegacyProof::Unknown,
             Some(Proof::WrongSecret) => LegacyProof::WrongSecret,
             // Found right of late, so that the secret need not be kept.
-            None if self.identify.remembered(profile, secret).is_some() => proven(None),
-            None => {
-                let claim = Claim::Legacy { profile, secret: Some(secret.to_vec()) };
-                LegacyProof::Whose(Whose { tester: None, claim })
-            }
+            None if self.identify.remembered(profile, secret).is_some() => known(None, None),
+            None => known(None, Some(secret.to_vec())),
         })
     }
 
@@ -200,7 +198,7 @@ impl Intake {
 #[derive(Clone, Debug)]
 pub enum LegacyProof {
     /// Proven, or to be proven once the database is back.
-    Whose(Whose),
+    Whose(Box<Whose>),
     /// The profile is not known: the client will register.
     Unknown,
     /// The secret is not the one seen first.

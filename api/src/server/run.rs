@@ -105,7 +105,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     }
     if role != Role::Worker {
         let intake = intake(&settings, &process, spool.clone(), there, &stop, &tracker);
-        let app = Arc::new(app(&settings, process, redis, intake, index, gate, leaving, stop.clone()));
+        let app = Arc::new(app(&settings, process, redis, intake, index, gate, End { leaving, stop: stop.clone() }));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
         let bases = listen(&settings, app, &cut, &tracker).await?;
@@ -168,6 +168,14 @@ fn intake(
     spooling::begin(spool, there, process, identify, acceptor, stop, tracker)
 }
 
+/// How handlers hear that this process is to end.
+struct End {
+    /// Soon: whoever chooses among nodes had better choose another.
+    leaving: CancellationToken,
+    /// Now.
+    stop: CancellationToken,
+}
+
 fn app(
     settings: &Settings,
     process: Process,
@@ -175,8 +183,7 @@ fn app(
     intake: Intake,
     index: Option<Arc<dyn DocumentIndex>>,
     gate: Gate,
-    leaving: CancellationToken,
-    stop: CancellationToken,
+    End { leaving, stop }: End,
 ) -> App {
     let Process { store, clock, events, measures } = process;
     let rules = &settings.intake;

@@ -16,10 +16,9 @@ use schemas::ids::{Digest, ReportId};
 use schemas::metabase::{self, Registration};
 use schemas::report::Reporter;
 use schemas::views::State;
-use tempfile::TempDir;
 
 use crate::fixtures::captures;
-use crate::stack::{Stack, id, report};
+use crate::stack::{Place, Stack, id, report};
 
 const WIDE: Bounds = Bounds {
     bytes: 1 << 30,
@@ -41,8 +40,8 @@ impl Node {
         Node::on(tempfile::tempdir().unwrap(), WIDE).await
     }
 
-    async fn on(directory: TempDir, bounds: Bounds) -> Node {
-        let stack = Stack::open(directory).await;
+    async fn on(place: impl Into<Place>, bounds: Bounds) -> Node {
+        let stack = Stack::open(place).await;
         let path = stack.directory.path().join("spool.db");
         let measures = &stack.process.measures;
         let spool = Spool::open(&path, bounds, stack.process.clock.clone(), measures).await.unwrap();
@@ -55,9 +54,9 @@ impl Node {
         }
     }
 
-    /// Begins again on the same directory; nothing is closed first.
+    /// Begins again in the same place; nothing is closed first.
     async fn again(self) -> Node {
-        Node::on(self.stack.directory, WIDE).await
+        Node::on(self.stack.into_place(), WIDE).await
     }
 
     async fn offer(&self, number: usize, body: &str) -> Result<Taken, IntakeError> {
@@ -143,14 +142,14 @@ async fn handed_over_twice_counts_once() {
         std::fs::copy(node.stack.directory.path().join(file), before.path().join(file)).unwrap();
     }
     node.hand_over().await;
-    let directory = node.stack.directory;
+    let directory = node.stack.directory.path().to_owned();
     for file in ["spool.db", "spool.db-wal", "spool.db-shm"] {
-        std::fs::remove_file(directory.path().join(file)).unwrap();
+        std::fs::remove_file(directory.join(file)).unwrap();
     }
     for file in ["spool.db", "spool.db-wal"] {
-        std::fs::copy(before.path().join(file), directory.path().join(file)).unwrap();
+        std::fs::copy(before.path().join(file), directory.join(file)).unwrap();
     }
-    let node = Node::on(directory, WIDE).await;
+    let node = node.again().await;
     assert_eq!(node.spool.level().reports, 300);
     node.hand_over().await;
     node.stack.work_off().await;
@@ -293,7 +292,7 @@ impl Node {
     async fn legacy(&self, number: usize, secret: &[u8]) -> (ReportId, Taken) {
         let (bytes, id, profile) = fact(number);
         let LegacyProof::Whose(whose) = self.intake.legacy(profile, secret).await.unwrap() else { panic!("refused") };
-        (id, self.intake.take(Offer::new(id, Door::Metabase, whose, bytes)).await.unwrap())
+        (id, self.intake.take(Offer::new(id, Door::Metabase, *whose, bytes)).await.unwrap())
     }
 
     async fn register(&self, number: usize) {
@@ -353,10 +352,10 @@ async fn a_secret_found_right_of_late_is_not_kept() {
     let (id, taken) = node.legacy(0, b"the right secret").await;
     assert!(matches!(taken, Taken::Spooled { .. }), "{taken:?}");
     assert!(!holds_secret(node.stack.directory.path(), b"the right secret"));
-    assert!(matches!(
-        node.intake.legacy(profile, b"a wrong one").await.unwrap(),
-        LegacyProof::Whose(Whose { claim: Claim::Legacy { secret: Some(_), .. }, .. })
-    ));
+    let LegacyProof::Whose(other) = node.intake.legacy(profile, b"a wrong one").await.unwrap() else {
+        panic!("refused")
+    };
+    assert!(matches!(other.claim, Claim::Legacy { secret: Some(_), .. }));
     node.hand_over().await;
     assert_eq!(node.stack.readers.receipt(id).await.unwrap().unwrap().state, State::Accepted);
 }

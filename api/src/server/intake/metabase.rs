@@ -43,7 +43,7 @@ async fn take(app: &App, sender: &Sender, headers: &HeaderMap, body: Body) -> Re
         }
     };
     let whose = match app.intake.legacy(profile, &secret).await.map_err(ApiError::from)? {
-        LegacyProof::Whose(whose) => whose,
+        LegacyProof::Whose(whose) => *whose,
         LegacyProof::Unknown => {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, format!("User {profile} unrecognized")));
         }
