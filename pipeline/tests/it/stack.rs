@@ -25,8 +25,8 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::outside::TestQueue;
 use crate::raw::Raw;
+use crate::test_queue::TestQueue;
 
 pub struct Stack {
     pub process: Process,
