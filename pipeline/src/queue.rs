@@ -57,7 +57,7 @@ pub enum Backend {
     /// The pool that writes: the queue takes its turn with all others.
     Sqlite(SqlitePool),
     Postgres(PgPool),
-    Redis(OutsideQueue),
+    Redis(Box<OutsideQueue>),
 }
 
 /// Runs `work` for each queued job until `stop` resolves; jobs running then are waited for.

@@ -62,12 +62,33 @@ async fn run_jobs(process: Process, claims: Claims, gate: Gate, name: String, st
         let wake = process.events.jobs();
         let backend = process.store.backend();
         let ended = queue::run(backend, &queue_name, &gate, wake, job, stop.clone().cancelled_owned()).await;
+        give_back(&process, &queue_name).await;
         if let Err(error) = ended {
             tracing::error!(error = %chain(&error), "the queue failed; trying again in a second");
             wait(&stop, Duration::from_secs(1)).await;
             // What the queue had fetched and not begun is in nobody's hands now.
             requeue_and_log(&process, &claims, Duration::ZERO).await;
         }
+    }
+}
+
+/// Longest time to give jobs back: a stop does not wait for a database that is away.
+const GIVE_BACK: Duration = Duration::from_secs(2);
+
+/// Lets the others have at once what a queue of this process had fetched and not begun. Who works alone takes up all
+/// that is open when it starts.
+async fn give_back(process: &Process, queue_name: &str) {
+    let giving = async {
+        match process.store.outside() {
+            Some(queue) => queue.give_back(queue_name).await.map_err(|error| StoreError::Queue(error.into())),
+            None if process.store.shared() => process.store.give_back_jobs(queue_name).await,
+            None => Ok(0),
+        }
+    };
+    match tokio::time::timeout(GIVE_BACK, giving).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(error = %chain(&error), "what was not begun waits until its lease ends"),
+        Err(_) => tracing::warn!("what was not begun waits until its lease ends: giving it back took too long"),
     }
 }
 

@@ -133,6 +133,21 @@ impl OutsideQueue {
         Ok(())
     }
 
+    /// Lets others fetch the jobs that a worker has fetched and not done, and tells how many.
+    pub async fn give_back(&self, worker: &str) -> Result<u64, QueueError> {
+        let config = &self.keys.config;
+        let mut giving = GIVE_BACK.key(format!("{}:{worker}", config.inflight_jobs_set()));
+        giving.key(config.active_jobs_list()).arg(PORTION).arg(&self.keys.rung);
+        let mut given = 0;
+        loop {
+            let portion: u64 = self.link.ask(async |mut connection| giving.invoke_async(&mut connection).await).await?;
+            given += portion;
+            if portion == 0 {
+                return Ok(given);
+            }
+        }
+    }
+
     /// Whether Redis answers.
     pub async fn alive(&self) -> bool {
         self.link.alive().await
@@ -251,6 +266,19 @@ for _, worker in ipairs(redis.call('ZRANGE', KEYS[4], ARGV[1], '+inf', 'BYSCORE'
     table.insert(lists, redis.call('SMEMBERS', KEYS[5] .. ':' .. worker))
 end
 return lists",
+    )
+});
+
+/// Puts what a worker has in hand before those that wait: KEYS in hand, waiting; ARGV how many at most, and a channel.
+static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "\
+local given = redis.call('SPOP', KEYS[1], ARGV[1])
+if #given > 0 then
+    redis.call('LPUSH', KEYS[2], unpack(given))
+    redis.call('PUBLISH', ARGV[2], '')
+end
+return #given",
     )
 });
 

@@ -47,6 +47,17 @@ impl Store {
         Ok(query_either(FINISHED.0, FINISHED.1).bind(QUEUE).bind(LOST).execute(&self.writer).await?)
     }
 
+    /// Lets others fetch the jobs that a worker has fetched and not done.
+    pub async fn give_back_jobs(&self, worker: &str) -> Result<u64> {
+        let given = query_either(
+            "UPDATE Jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL \
+             WHERE job_type = $1 AND lock_by = $2 AND status IN ('Queued', 'Running')",
+            "UPDATE apalis.jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL \
+             WHERE job_type = $1 AND lock_by = $2 AND status IN ('Queued', 'Running')",
+        );
+        Ok(given.bind(QUEUE).bind(worker).execute(&self.writer).await?)
+    }
+
     /// Open groups that no job in the database will bring up: none waits, and none was fetched within the last `lease`.
     pub async fn stranded_groups(&self, lease: Duration) -> Result<Vec<GroupNumber>> {
         stranded(&self.readers, lease).await

@@ -360,7 +360,7 @@ impl Store {
     /// Where a worker takes its jobs from.
     pub fn backend(&self) -> Backend {
         match (&self.outside, &self.writer) {
-            (Some(queue), _) => Backend::Redis(queue.clone()),
+            (Some(queue), _) => Backend::Redis(Box::new(queue.clone())),
             (None, Pool::Sqlite(pool)) => Backend::Sqlite(pool.clone()),
             (None, Pool::Postgres(pool)) => Backend::Postgres(pool.clone()),
         }

@@ -146,6 +146,27 @@ async fn attempts_and_groups_of_a_worker_that_lives_are_left_alone_when_another_
     worker.stop(PATIENCE).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_gives_back_what_it_had_fetched_and_not_begun() {
+    let Some(stack) = Stack::shared().await else { return };
+    accept(&stack, 0..20).await;
+    let gate = Gate::new(1);
+    let held = Running::with(stack.other_process().await, "one", &gate).await;
+    eventually("all jobs fetched or done", async || stack.fetched_jobs().await == 0 && counted(&stack).await == 20)
+        .await;
+    gate.resize(0);
+    accept(&stack, 20..40).await;
+    stack.let_fetch("one").await;
+    assert!(stack.fetched_jobs().await > 0);
+    held.stop(PATIENCE).await;
+    assert_eq!(stack.fetched_jobs().await, 0, "nothing is left with who is gone");
+    assert!(!stack.open_groups().await.is_empty());
+
+    let worker = Running::with(stack.other_process().await, "two", &Gate::new(2)).await;
+    eventually("all reports counted", async || counted(&stack).await == 40).await;
+    worker.stop(PATIENCE).await;
+}
+
 /// The older revision has been read and waits to be counted while its correction arrives elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_correction_waits_for_the_older_revision_to_be_counted_and_then_takes_its_place() {

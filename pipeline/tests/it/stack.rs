@@ -153,7 +153,8 @@ impl Stack {
             None => {
                 let now = raw.either("strftime('%s', 'now')", "now()");
                 raw.run(format!(
-                    "INSERT INTO Workers (id, worker_type, storage_name) VALUES ('{worker}', 'process-group', 'test'); \
+                    "INSERT INTO Workers (id, worker_type, storage_name) VALUES ('{worker}', 'process-group', 'test') \
+                     ON CONFLICT DO NOTHING; \
                      UPDATE Jobs SET status = 'Queued', lock_by = '{worker}', lock_at = {now} WHERE status = 'Pending'"
                 ))
                 .await;
