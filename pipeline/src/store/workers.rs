@@ -38,7 +38,7 @@ impl Store {
     /// Names of the workers that are alive, in their order.
     pub async fn living_workers(&self) -> Result<Vec<String>> {
         let (sqlite, postgres) = LIVING;
-        let living = query_either(format!("{sqlite} ORDER BY worker"), format!("{postgres} ORDER BY name"));
+        let living = query_either(format!("{sqlite} ORDER BY worker"), format!("{postgres} ORDER BY worker"));
         Ok(living.bind(ALIVE).fetch_all(&self.readers).await?)
     }
 }
