@@ -1,6 +1,7 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
 mod hold;
+mod moving;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::config::{Database, Index, Settings};
 
 use hold::held;
 pub use hold::{Hold, InUse, hold};
+pub use moving::{AtWork, Ends};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Why the database cannot be worked on by this version.

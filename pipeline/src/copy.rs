@@ -73,9 +73,7 @@ pub enum CopyError {
     Store(#[from] StoreError),
     #[error("the target is not empty: it holds {0}, and no copy of this source; name an empty database instead")]
     Occupied(String),
-    #[error(
-        "the target holds a copy of {0} that is not finished; finish that one, or name an empty database instead"
-    )]
+    #[error("the target holds a copy of {0} that is not finished; finish that one, or name an empty database instead")]
     OtherSource(String),
     #[error(
         "the source has changed since the copy was begun at {0}; stop whatever writes to it, and begin again with an \
@@ -89,12 +87,7 @@ pub enum CopyError {
 impl<'s> Copy<'s> {
     /// Begins to copy `source`, which is called `from`, or goes on with what an earlier run of the same has begun. Both
     /// have this version's schema.
-    pub async fn begin(
-        source: &'s Store,
-        target: &'s Store,
-        from: &str,
-        clock: Clock,
-    ) -> Result<Copy<'s>, CopyError> {
+    pub async fn begin(source: &'s Store, target: &'s Store, from: &str, clock: Clock) -> Result<Copy<'s>, CopyError> {
         let quiet = source.begin().await?;
         let moment = source.moment().await?;
         let mut tx = target.begin().await?;
@@ -102,7 +95,9 @@ impl<'s> Copy<'s> {
             Some(record) if record.from != from && record.verified_at.is_none() => {
                 return Err(CopyError::OtherSource(record.from));
             }
-            Some(record) if record.from != from => return Err(CopyError::Occupied(format!("a copy of {}", record.from))),
+            Some(record) if record.from != from => {
+                return Err(CopyError::Occupied(format!("a copy of {}", record.from)));
+            }
             Some(record) if record.moment != moment && record.verified_at.is_none() => {
                 return Err(CopyError::Changed(record.begun_at));
             }

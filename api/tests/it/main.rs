@@ -12,6 +12,7 @@ mod cli_stub;
 mod cli_submit;
 mod consumers;
 mod contract;
+mod copy;
 mod deployment;
 mod full_disk;
 mod haproxy;

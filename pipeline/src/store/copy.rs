@@ -307,9 +307,12 @@ impl TableRows {
     pub fn months(&self, layout: &Layout) -> Vec<Month> {
         let received = layout.columns.iter().position(|(name, _)| name == "received_at");
         let mut months: Vec<Month> = match received {
-            Some(place) if layout.table.name.ends_with("bodies") => {
-                self.0.iter().filter_map(|row| if let Value::Time(at) = row[place] { at } else { None }).map(Month::of).collect()
-            }
+            Some(place) if layout.table.name.ends_with("bodies") => self
+                .0
+                .iter()
+                .filter_map(|row| if let Value::Time(at) = row[place] { at } else { None })
+                .map(Month::of)
+                .collect(),
             _ => Vec::new(),
         };
         months.sort_unstable();
