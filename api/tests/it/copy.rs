@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use services::Database;
 use sqlx::PgPool;
 
+use crate::captures::register_testers;
 use crate::history::{guid, import, line, write};
 use crate::profile::embedded_only;
-use crate::server::{PATIENCE, Server};
+use crate::server::{PATIENCE, Server, exchange};
 use crate::submissions::{Made, captures};
 
 /// A server on a SQLite file, and an empty PostgreSQL database; or nothing, said loudly.
@@ -42,9 +43,16 @@ fn url(server: &Server) -> String {
 /// What readers of all kinds get, without the moment of asking.
 async fn answers(server: &Server, ids: &[String]) -> Vec<(String, Value)> {
     let mut paths: Vec<String> = [
-        "/v4/results?limit=100", "/v4/summaries?limit=100", "/v4/changes?limit=500", "/v4/releases/Foo-Bar/1.0",
-        "/v4/matrix/Foo-Bar?axes=version,language_version,os", "/v4/jobs", "/v3/summary/Foo-Bar", "/v3/release/dist/Foo-Bar",
-        "/v1/timestamp/2016/08/19", "/cgi-bin/reports-metadata.cgi?range=1-",
+        "/v4/results?limit=100",
+        "/v4/summaries?limit=100",
+        "/v4/changes?limit=500",
+        "/v4/releases/Foo-Bar/1.0",
+        "/v4/matrix/Foo-Bar?axes=version,language_version,os",
+        "/v4/jobs",
+        "/v3/summary/Foo-Bar",
+        "/v3/release/dist/Foo-Bar",
+        "/v1/timestamp/2016/08/19",
+        "/cgi-bin/reports-metadata.cgi?range=1-",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -75,8 +83,10 @@ async fn a_server_on_the_copy_answers_the_same_and_goes_on() {
         assert_eq!(server.submit(&made.json()).await.status, 202);
         ids.push(made.id);
     }
+    register_testers(&server).await;
     for capture in captures().iter().take(5) {
-        server.post(&capture.path, "application/json", capture.body.clone()).await;
+        let answer = exchange(&server, &capture.bytes).await;
+        assert!(answer.status < 300, "{}: {}", capture.name, answer.text());
     }
     import(&server, &["cpanstats", &write(&server, "history.tsv", line(200_834, "pass", "0.9"))]);
     let (token, _) = server.token(&["--scope", "submit", "--tester", "Jörg"]);
@@ -92,7 +102,10 @@ async fn a_server_on_the_copy_answers_the_same_and_goes_on() {
     assert!(first["copied"].as_u64().unwrap() > 100, "{first}");
     let tables = first["tables"].as_array().unwrap();
     let reports = tables.iter().find(|one| one["table"] == "reports").unwrap();
-    assert_eq!((&reports["source"], reports["source"]["rows"].as_u64()), (&reports["target"], Some(ids.len() as u64 + 6)));
+    assert_eq!(
+        (&reports["source"], reports["source"]["rows"].as_u64()),
+        (&reports["target"], Some(ids.len() as u64 + 6))
+    );
 
     let (code, again, told) = copy(server.home(), &from, &to, &[]);
     assert_eq!((code, &again["copied"], &again["tables"]), (0, &json!(0), &Value::Null), "{told}");
@@ -181,8 +194,13 @@ async fn what_is_not_fit_to_be_copied_is_refused_with_the_way_out() {
     sqlx::query("UPDATE bodies SET size = size + 1").execute(&raw).await.unwrap();
     let (code, compared, _) = copy(&home, &from, &to, &["--verify"]);
     assert_eq!((code, &compared["equal"], &compared["copied"]), (1, &json!(false), &json!(0)));
-    let different: Vec<&Value> =
-        compared["tables"].as_array().unwrap().iter().filter(|one| one["equal"] == false).map(|one| &one["table"]).collect();
+    let different: Vec<&Value> = compared["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["equal"] == false)
+        .map(|one| &one["table"])
+        .collect();
     assert_eq!(different, ["bodies"]);
     sqlx::query("DELETE FROM assay_migrations WHERE version = (SELECT max(version) FROM assay_migrations)")
         .execute(&raw)

@@ -22,6 +22,7 @@ mod mariadb;
 mod metabase_wire;
 mod pages;
 mod perl_clients;
+mod plans;
 mod profile;
 mod promises;
 mod rates;

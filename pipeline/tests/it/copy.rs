@@ -196,10 +196,10 @@ async fn a_database_copied_to_postgres_and_back_is_the_same_to_the_byte() {
     assert_eq!(copied(&postgres, &back, "there").await.iter().map(|one| one.nul_texts).sum::<u64>(), 0);
     let raw = raw(&file(&stack)).await;
     for sql in [
-        "UPDATE testers SET name = replace(name, char(0), char(65533))",
-        "UPDATE attempts SET text = replace(text, char(0), char(65533))",
+        "UPDATE testers SET name = 'Bo' || char(65533) || 'b' WHERE identity LIKE 'bob@%'",
+        "UPDATE attempts SET text = char(65533) || 'x' WHERE attempt = 1 AND group_number = 1",
     ] {
-        sqlx::query(sql).execute(&raw).await.unwrap();
+        assert_eq!(sqlx::query(sql).execute(&raw).await.unwrap().rows_affected(), 1, "{sql}");
     }
     assert_eq!(content(&path).await, content(&file(&stack)).await);
 }
@@ -296,7 +296,7 @@ async fn a_single_byte_and_a_single_microsecond_are_found_to_differ() {
     copied(stack.store(), &postgres, "here").await;
     let raw = PgPool::connect(database.url()).await.unwrap();
     for (table, damage) in [
-        ("bodies", "UPDATE bodies SET body = body || '\x00' WHERE number = 1"),
+        ("bodies", "UPDATE bodies SET body = body || '\\x00' WHERE number = 1"),
         ("reports", "UPDATE reports SET received_at = received_at + interval '1 microsecond' WHERE number = 2"),
         ("releases", "UPDATE releases SET author = '' WHERE number = 1 AND author IS NULL"),
         ("settings", "DELETE FROM settings WHERE name <> 'copy'"),
