@@ -89,10 +89,10 @@ impl Store {
             )
         };
         Ok(query_either(sql(narrowing(false)), sql(narrowing(true)))
-        .bind(Language::Perl.as_str())
-        .bind(distribution)
-        .fetch_optional(&self.readers)
-        .await?)
+            .bind(Language::Perl.as_str())
+            .bind(distribution)
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     /// Numbers of a distribution's releases, or of the one with this version.
