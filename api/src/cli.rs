@@ -12,6 +12,7 @@ use crate::config::{self, Server, Settings, Sources};
 
 mod changes;
 mod check;
+mod copy;
 mod exit;
 mod fsck;
 mod import;
@@ -106,6 +107,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Check what is stored against itself, and mend what can be derived
     Fsck(fsck::Fsck),
+    /// Move a whole database to another: from SQLite to PostgreSQL, or back
+    Copy(copy::Copy),
     /// Show the settings in force with their origins, and test each part
     Check(check::Check),
     /// Issue, list, rotate and revoke bearer tokens
@@ -219,6 +222,7 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::Migrate(migrate) => serving::migrate(migrate, said).await.map(|()| done),
         Command::Rebuild(rebuild) => rebuild::rebuild(rebuild, said).await,
         Command::Fsck(fsck) => fsck::fsck(fsck, said).await,
+        Command::Copy(copy) => copy::copy(copy, said).await,
         Command::Check(check) => check::check(check, said).await,
         Command::Token(token) => token::token(token, said).await.map(|()| done),
         Command::ForgetSecret(order) => secret::forget_secret(order, said).await.map(|()| done),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -260,6 +261,18 @@ impl Database {
             Database::Sqlite(file) => format!("sqlite://{}", file.display()),
             Database::Postgres(url) => url.clone(),
         }
+    }
+}
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(said: &str) -> Result<Self, String> {
+        if said.starts_with("postgres://") || said.starts_with("postgresql://") {
+            return Ok(Database::Postgres(said.to_owned()));
+        }
+        let file = sqlite_path(said).map(Database::Sqlite);
+        file.ok_or_else(|| "expected sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned())
     }
 }
 

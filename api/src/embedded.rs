@@ -1,6 +1,7 @@
 //! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
 
 mod hold;
+mod moving;
 mod outside;
 mod reindex;
 mod upkeep;
@@ -26,6 +27,7 @@ use crate::server::spooling;
 
 use hold::held;
 pub use hold::{Hold, InUse, hold};
+pub use moving::{AtWork, Ends};
 pub use reindex::{Reindexed, reindex};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 

@@ -16,15 +16,16 @@
 //!
 //! [`withdraw`] takes a report back, and puts it back. [`jobs`] is what operators do with work that failed. [`rebuild`]
 //! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`import`] brings other
-//! servers' history in, and [`uploads`] what was released. No step calls another: they meet through a stored row or a
-//! job. [`store`] alone writes SQL, but for the spool's own file; [`index`] alone speaks to a search engine. [`bodies`]
-//! packs and unpacks bytes, [`tokens`] makes and checks credentials, [`measures`] counts what happens, [`clock`] tells
-//! the time, [`link`] reaches Redis.
+//! servers' history in, [`uploads`] what was released, and [`copy`] moves a whole database to another. No step calls
+//! another: they meet through a stored row or a job. [`store`] alone writes SQL, but for the spool's own file; [`index`]
+//! alone speaks to a search engine. [`bodies`] packs and unpacks bytes, [`tokens`] makes and checks credentials,
+//! [`measures`] counts what happens, [`clock`] tells the time, [`link`] reaches Redis.
 
 pub mod accept;
 pub mod bodies;
 pub mod catch_up;
 pub mod clock;
+pub mod copy;
 pub mod difference;
 pub mod events;
 pub mod fsck;

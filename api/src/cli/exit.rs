@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::config::ConfigError;
-use crate::embedded::{InUse, WrongSchema};
+use crate::embedded::{AtWork, InUse, WrongSchema};
 
 use super::printing;
 
@@ -52,7 +52,7 @@ impl Class {
             Class::Usage
         } else if error.is::<WrongSchema>() {
             Class::Schema
-        } else if error.is::<InUse>() {
+        } else if error.is::<InUse>() || error.is::<AtWork>() {
             Class::InUse
         } else {
             Class::Other

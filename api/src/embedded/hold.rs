@@ -25,7 +25,12 @@ pub struct InUse {
 
 /// Takes the data directory for this process alone. `command` tells others what holds it.
 pub fn hold(settings: &Settings, command: &str) -> anyhow::Result<Hold> {
-    let mut file = lock(&settings.data)?;
+    hold_directory(&settings.data, command)
+}
+
+/// As [`hold`], for a directory that is not this process's data directory.
+pub(super) fn hold_directory(directory: &Path, command: &str) -> anyhow::Result<Hold> {
+    let mut file = lock(directory)?;
     let told = file.set_len(0).and_then(|()| writeln!(file, "assay {command} (process {})", std::process::id()));
     // The lock is what counts; a disk without room for a name has none for reports either, and says so elsewhere.
     if let Err(error) = told {

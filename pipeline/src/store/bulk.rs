@@ -12,12 +12,12 @@ use super::{Result, sql};
 ///
 /// SQLite gets `VALUES (…), (…)` in chunks whose sizes recur, so that their prepared forms are used again. PostgreSQL
 /// gets one array a column, unnested: one text and one trip however many rows there are.
-pub(super) struct Bulk {
+pub(super) struct Bulk<'s> {
     /// Up to the values: `INSERT INTO … (…)`.
-    pub head: &'static str,
+    pub head: &'s str,
     pub columns: usize,
     /// What follows the values: `ON CONFLICT …`, `RETURNING …`.
-    pub tail: &'static str,
+    pub tail: &'s str,
 }
 
 /// Values of one statement, row by row in the order of its columns.
@@ -39,7 +39,7 @@ const CHUNKS: [usize; 3] = [128, 64, 32];
 /// Rows of one statement for PostgreSQL at most.
 const ARRAY: usize = 1000;
 
-impl Bulk {
+impl Bulk<'_> {
     pub async fn execute<'t, T>(
         &self,
         on: &mut Transaction,

@@ -1,9 +1,9 @@
 //! The lists of the CPAN Testers contract: counts of releases, rows of reports, ids by receipt. Each is read in pieces,
 //! so that a long answer holds neither a connection nor memory.
 //!
-//! A piece must cost as much as its rows and no more: it is found by the index that has the list's order. A condition
-//! that only narrows is written on `column || ''`, so that no planner takes an index for it and sorts the rest of the
-//! list for each piece.
+//! A piece must cost as much as its rows and no more: it is found by the index that has the list's order. For SQLite, a
+//! condition that only narrows is written on `column || ''`, so that it does not take an index for it and sort the rest
+//! of the list for each piece. PostgreSQL knows how frequent a value is as long as the column stands alone.
 
 use chrono::{DateTime, Utc};
 use schemas::contract::ReleaseRow;
@@ -13,7 +13,7 @@ use schemas::ids::ReportId;
 use uuid::Uuid;
 
 use super::releases::{ReleaseNumber, counts};
-use super::sql::{self, Builder, On, Row, Transaction, query, record};
+use super::sql::{self, Builder, On, Row, Transaction, query, query_either, record};
 use super::{Result, Store};
 
 /// Which releases of Perl a list shows: those for which all that is given holds.
@@ -82,14 +82,17 @@ impl Store {
 
     /// How a distribution is written that was asked for in other capitals; the first of several.
     pub async fn spelling(&self, distribution: &str) -> Result<Option<String>> {
-        Ok(query(
-            "SELECT distribution FROM releases WHERE language || '' = $1 AND lower(distribution) = lower($2) \
-             ORDER BY distribution LIMIT 1",
-        )
-        .bind(Language::Perl.as_str())
-        .bind(distribution)
-        .fetch_optional(&self.readers)
-        .await?)
+        let sql = |narrowing: &str| {
+            format!(
+                "SELECT distribution FROM releases WHERE language{narrowing} = $1 AND lower(distribution) = lower($2) \
+                 ORDER BY distribution LIMIT 1"
+            )
+        };
+        Ok(query_either(sql(narrowing(false)), sql(narrowing(true)))
+            .bind(Language::Perl.as_str())
+            .bind(distribution)
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     /// Numbers of a distribution's releases, or of the one with this version.
@@ -112,18 +115,19 @@ impl Store {
         after: Option<(DateTime<Utc>, i64)>,
         limit: i64,
     ) -> Result<Vec<FoundReport>> {
+        let narrowing = narrowing(self.shared());
         let mut query = Builder::new(
             "SELECT extracts.number, extracts.changed_at, extracts.document, testers.name AS tester, testers.address \
              FROM extracts JOIN releases ON releases.number = extracts.release \
-             JOIN testers ON testers.number = extracts.tester WHERE NOT extracts.removed AND releases.language || '' = ",
+             JOIN testers ON testers.number = extracts.tester WHERE NOT extracts.removed AND releases.language",
         );
-        query.push_bind(Language::Perl.as_str());
+        query.push(narrowing).push(" = ").push_bind(Language::Perl.as_str());
         let order = push_strand(&mut query, strand, after);
         if let Some(grade) = filter.grade {
-            query.push(" AND extracts.grade || '' = ").push_bind(grade.as_str());
+            query.push(" AND extracts.grade").push(narrowing).push(" = ").push_bind(grade.as_str());
         }
-        push_one_of(&mut query, "extracts.language_version || ''", &filter.language_versions);
-        push_one_of(&mut query, "extracts.os || ''", &filter.systems);
+        push_one_of(&mut query, &format!("extracts.language_version{narrowing}"), &filter.language_versions);
+        push_one_of(&mut query, &format!("extracts.os{narrowing}"), &filter.systems);
         if let Some(since) = filter.changed_since {
             query.push(" AND extracts.changed_at >= ").push_bind(since);
         }
@@ -199,6 +203,7 @@ async fn releases(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, ReleaseRow)>> {
+    let on = on.into();
     let mut query = Builder::new(RELEASES);
     query.push_bind(after);
     match &filter.distribution {
@@ -207,7 +212,8 @@ async fn releases(
             query.push(" AND releases.language = ").push_bind(Language::Perl.as_str());
         }
         None => {
-            query.push(" AND releases.language || '' = ").push_bind(Language::Perl.as_str());
+            query.push(" AND releases.language").push(narrowing(on.postgres())).push(" = ");
+            query.push_bind(Language::Perl.as_str());
         }
     }
     if let Some(version) = &filter.version {
@@ -233,6 +239,11 @@ async fn releases(
     Ok(query.build().fetch_with(on, release_row).await?)
 }
 
+/// What follows a column in a condition that is not to be looked up in an index.
+pub(super) fn narrowing(postgres: bool) -> &'static str {
+    if postgres { "" } else { " || ''" }
+}
+
 /// Narrows a query to a strand, and gives its order.
 fn push_strand(query: &mut Builder<'_>, strand: &Strand, after: Option<(DateTime<Utc>, i64)>) -> &'static str {
     let number = after.map_or(0, |(_, number)| number);
@@ -251,7 +262,7 @@ fn push_strand(query: &mut Builder<'_>, strand: &Strand, after: Option<(DateTime
     " ORDER BY extracts.number"
 }
 
-fn push_one_of(query: &mut Builder<'_>, column: &'static str, values: &[String]) {
+fn push_one_of(query: &mut Builder<'_>, column: &str, values: &[String]) {
     if values.is_empty() {
         return;
     }

@@ -18,6 +18,8 @@ pub enum SchemaFault {
     Foreign(i64),
     #[error("its migration {0} is not the one of that number in this assay; run the assay that wrote it")]
     Changed(i64),
+    #[error("{0} migrations of this version are missing in it; run `assay migrate` on it first")]
+    Older(usize),
     #[error("its migration {0} was begun and did not end; restore a copy from before it")]
     Unfinished(i64),
 }

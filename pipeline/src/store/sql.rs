@@ -15,12 +15,12 @@ pub(super) type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// A statement in the words of both databases.
 pub(super) fn query<'q>(text: impl Into<Cow<'q, str>>) -> Statement<'q> {
-    Statement { text: Text::Same(text.into()), values: Vec::new(), locking: false }
+    Statement { text: Text::Same(text.into()), values: Vec::new(), locking: false, planned: false }
 }
 
 /// A statement that SQLite and PostgreSQL say differently; the values are the same.
 pub(super) fn query_either<'q>(sqlite: impl Into<Cow<'q, str>>, postgres: impl Into<Cow<'q, str>>) -> Statement<'q> {
-    Statement { text: Text::Either(sqlite.into(), postgres.into()), values: Vec::new(), locking: false }
+    Statement { text: Text::Either(sqlite.into(), postgres.into()), values: Vec::new(), locking: false, planned: false }
 }
 
 /// A statement and the values of its `$1`, `$2` and so on.
@@ -28,6 +28,8 @@ pub(super) struct Statement<'q> {
     text: Text<'q>,
     values: Vec<Value<'q>>,
     locking: bool,
+    /// PostgreSQL is to plan it for these very values, each time.
+    planned: bool,
 }
 
 enum Text<'q> {
@@ -159,7 +161,7 @@ impl<'q> Statement<'q> {
         for value in self.values {
             value.into_postgres(&mut arguments);
         }
-        sqlx::query_with(AssertSqlSafe(text), arguments)
+        sqlx::query_with(AssertSqlSafe(text), arguments).persistent(!self.planned)
     }
 }
 
@@ -260,7 +262,8 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Statements put together from pieces, where what is asked decides which.
+/// Statements put together from pieces, where what is asked decides which. How many rows that is differs much with the
+/// values, so PostgreSQL plans each for its own.
 pub(super) struct Builder<'q> {
     text: String,
     values: Vec<Value<'q>>,
@@ -283,7 +286,13 @@ impl<'q> Builder<'q> {
     }
 
     pub fn build(self) -> Statement<'q> {
-        Statement { text: Text::Same(self.text.into()), values: self.values, locking: false }
+        Statement { text: Text::Same(self.text.into()), values: self.values, locking: false, planned: true }
+    }
+}
+
+impl On<'_> {
+    pub fn postgres(&self) -> bool {
+        matches!(self, On::Pool(Pool::Postgres(_)) | On::Transaction(Transaction::Postgres(_)))
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use schemas::contract::UploadView;
 use schemas::extract::Language;
 
+use super::contract_lists::narrowing;
 use super::sql::{self, Builder, Row};
 use super::{Result, Store};
 
@@ -33,7 +34,7 @@ impl Store {
             }
             // By the time of release, not by language, which would leave all of them to be sorted for each piece.
             None => {
-                query.push("language || '' = ").push_bind(Language::Perl.as_str());
+                query.push("language").push(narrowing(self.shared())).push(" = ").push_bind(Language::Perl.as_str());
             }
         }
         if let Some(author) = &filter.author {

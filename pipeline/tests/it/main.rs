@@ -7,6 +7,7 @@ mod catch_up;
 mod changes;
 mod commit_order;
 mod contract_lists;
+mod copy;
 mod counting;
 mod dump;
 mod elastic;
