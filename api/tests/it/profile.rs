@@ -27,7 +27,7 @@ impl Deployed {
 
     fn new(redis: bool) -> Deployed {
         let asked = "TEST_PROFILE asks for it";
-        let word = format!("test-{}", Uuid::new_v4().simple());
+        let word = format!("test-a{}", Uuid::new_v4().simple());
         let queue = redis.then(|| format!("{}/0?prefix={word}", services::redis().expect(asked).trim_end_matches('/')));
         Deployed {
             database: services::fresh_database(&services::postgres().expect(asked)),

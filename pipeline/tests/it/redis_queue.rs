@@ -65,7 +65,7 @@ impl Taking {
             while !stopping.is_cancelled() {
                 let name = format!("{name}.{}", count.fetch_add(1, Ordering::SeqCst));
                 let wake = Arc::new(Notify::new());
-                let backend = Backend::Redis(queue.clone());
+                let backend = Backend::Redis(Box::new(queue.clone()));
                 let stop = stopping.clone().cancelled_owned();
                 if queue::run(backend, &name, &gate, wake, work.clone(), stop).await.is_err() {
                     tokio::time::sleep(Duration::from_millis(500)).await;
