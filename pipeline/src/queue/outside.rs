@@ -133,11 +133,12 @@ impl OutsideQueue {
         Ok(())
     }
 
-    /// Lets others fetch the jobs that a worker has fetched and not done, and tells how many.
+    /// Lets others fetch the jobs that a worker has fetched and not done, and tells how many. The worker is gone then: a
+    /// fetch of it that is still under way finds nothing.
     pub async fn give_back(&self, worker: &str) -> Result<u64, QueueError> {
         let config = &self.keys.config;
         let mut giving = GIVE_BACK.key(format!("{}:{worker}", config.inflight_jobs_set()));
-        giving.key(config.active_jobs_list()).arg(PORTION).arg(&self.keys.rung);
+        giving.key(config.active_jobs_list()).key(config.workers_set()).arg(PORTION).arg(&self.keys.rung).arg(worker);
         let mut given = 0;
         loop {
             let portion: u64 = self.link.ask(async |mut connection| giving.invoke_async(&mut connection).await).await?;
@@ -269,10 +270,12 @@ return lists",
     )
 });
 
-/// Puts what a worker has in hand before those that wait: KEYS in hand, waiting; ARGV how many at most, and a channel.
+/// Puts what a worker has in hand before those that wait: KEYS in hand, waiting, workers; ARGV how many at most,
+/// a channel, and the worker.
 static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "\
+redis.call('ZREM', KEYS[3], ARGV[3])
 local given = redis.call('SPOP', KEYS[1], ARGV[1])
 if #given > 0 then
     redis.call('LPUSH', KEYS[2], unpack(given))

@@ -8,10 +8,12 @@ use apalis::prelude::TaskBuilder;
 
 use super::groups::GroupNumber;
 use super::sql::{On, Transaction, query_either};
+use super::workers::ALIVE;
 use super::{Result, Store, StoreError, Tx};
 use crate::queue::{ProcessGroup, QUEUE};
 
-/// Open groups without a job that will bring them up: one that waits, or one fetched less than $2 seconds ago.
+/// Open groups without a job that will bring them up: one that waits, or one fetched less than $2 seconds ago. Where
+/// several processes work, also by one that is alive ($3: [`ALIVE`]), under its name or one that begins with it.
 const STRANDED: (&str, &str) = (
     "SELECT number FROM groups WHERE settled_at IS NULL AND number NOT IN \
      (SELECT CAST(CAST(job AS TEXT) ->> '$.group' AS INTEGER) FROM Jobs WHERE job_type = $1 AND (status = 'Pending' \
@@ -21,7 +23,9 @@ const STRANDED: (&str, &str) = (
     "SELECT number FROM groups WHERE settled_at IS NULL AND number NOT IN \
      (SELECT CAST(CAST(convert_from(job, 'UTF8') AS JSON) ->> 'group' AS BIGINT) FROM apalis.jobs \
      WHERE job_type = $1 AND (status = 'Pending' OR (status = 'Failed' AND attempts < max_attempts) \
-     OR (status IN ('Queued', 'Running') AND lock_at > now() - $2 * INTERVAL '1 second'))) \
+     OR (status IN ('Queued', 'Running') AND lock_at > now() - $2 * INTERVAL '1 second' \
+         AND EXISTS (SELECT 1 FROM heartbeats WHERE seen_at > CAST(extract(epoch FROM now()) AS BIGINT) - $3 \
+                     AND (lock_by = worker OR starts_with(lock_by, worker || '.')))))) \
      ORDER BY number LIMIT 1000",
 );
 
@@ -58,7 +62,8 @@ impl Store {
         Ok(given.bind(QUEUE).bind(worker).execute(&self.writer).await?)
     }
 
-    /// Open groups that no job in the database will bring up: none waits, and none was fetched within the last `lease`.
+    /// Open groups that no job in the database will bring up: none waits, and none was fetched within the last `lease`
+    /// by a worker that may still come to it.
     pub async fn stranded_groups(&self, lease: Duration) -> Result<Vec<GroupNumber>> {
         stranded(&self.readers, lease).await
     }
@@ -113,6 +118,7 @@ impl Tx {
 
 async fn stranded(on: impl Into<On<'_>>, lease: Duration) -> Result<Vec<GroupNumber>> {
     let lease = i64::try_from(lease.as_secs()).unwrap_or(i64::MAX);
-    let numbers: Vec<i64> = query_either(STRANDED.0, STRANDED.1).bind(QUEUE).bind(lease).fetch_all(on).await?;
+    let stranded = query_either(STRANDED.0, STRANDED.1).bind(QUEUE).bind(lease).bind(ALIVE);
+    let numbers: Vec<i64> = stranded.fetch_all(on).await?;
     Ok(numbers.into_iter().map(GroupNumber).collect())
 }

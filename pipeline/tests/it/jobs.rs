@@ -164,6 +164,7 @@ async fn a_group_is_queued_again_only_when_no_job_will_bring_it_up() {
     assert_eq!(stranded(SECOND * 30).await, 0, "each has a job that waits");
 
     // Fetched just now by a worker that may come to it; long ago by one that will not.
+    stack.store().note_worker("lost").await.unwrap();
     stack.let_fetch("lost").await;
     let lock_at = async |sign: char, seconds: i64| {
         let moment = raw.either(format!("{seconds}"), format!("INTERVAL '{seconds} seconds'"));
@@ -176,6 +177,15 @@ async fn a_group_is_queued_again_only_when_no_job_will_bring_it_up() {
     drop_waiting().await;
     lock_at('-', 31).await;
     assert_eq!(stranded(SECOND * 30).await, 3);
+
+    // A worker that is gone will not come to it, however soon it went.
+    if stack.store().shared() {
+        raw.run("DELETE FROM Jobs WHERE status = 'Pending'; UPDATE Jobs SET lock_at = now()").await;
+        assert_eq!(stranded(SECOND * 30).await, 0);
+        stack.store().forget_worker("lost").await.unwrap();
+        assert_eq!(stranded(SECOND * 30).await, 3);
+        lock_at('-', 31).await;
+    }
 
     // What was fetched is not forgotten while its group is open, nor so soon after.
     drop_waiting().await;
