@@ -98,8 +98,9 @@ concern! {
         database: Option<String> = "", "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; by default assay.db in the data directory",
             variable "ASSAY_DATABASE", secret Password;
         /// Where jobs wait for a worker. In Redis they are pushed once their reports are committed; a Redis that loses
-        /// them, or is away, loses no report, since workers look for reports that no job carries.
-        queue: Option<String> = "", "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]; by default in the database",
+        /// them, or is away, loses no report, since workers look for reports that no job carries. All names there begin with the prefix,
+        /// `assay` if none is said, so that several installations can share one Redis.
+        queue: Option<String> = "", "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=WORD]; by default in the database",
             variable "ASSAY_QUEUE", secret Password;
         /// The Redis that carries news between processes, so that readers of one node see at once what another has
         /// done, and that holds the limits of senders for all nodes together. Without one, each node asks the database

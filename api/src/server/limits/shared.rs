@@ -30,20 +30,21 @@ impl SharedBuckets {
         let interval = 60_000_000.0 / f64::from(rate.a_minute);
         let arguments = [interval.to_string(), rate.burst.to_string(), reports.to_string()];
         let arguments = arguments.each_ref().map(String::as_str);
-        let wait = self.link.run(&TAKE, &[&key(bucket)], &arguments).await.ok()?;
+        let wait = self.link.run(&TAKE, &[&self.key(bucket)], &arguments).await.ok()?;
         Some(match u64::try_from(wait) {
             Ok(wait) if wait > 0 => Err(Duration::from_micros(wait)),
             _ => Ok(()),
         })
     }
-}
 
-fn key(bucket: Bucket) -> String {
-    match bucket {
-        Bucket::Address(address) => format!("assay:rate:address:{address}"),
-        Bucket::Tester(tester) => format!("assay:rate:tester:{}", tester.0),
-        Bucket::Said(said, address) => format!("assay:rate:said:{}:{address}", Digest(said)),
-        Bucket::Claimed(tester, address) => format!("assay:rate:claimed:{}:{address}", tester.0),
+    fn key(&self, bucket: Bucket) -> String {
+        let name = match bucket {
+            Bucket::Address(address) => format!("address:{address}"),
+            Bucket::Tester(tester) => format!("tester:{}", tester.0),
+            Bucket::Said(said, address) => format!("said:{}:{address}", Digest(said)),
+            Bucket::Claimed(tester, address) => format!("claimed:{}:{address}", tester.0),
+        };
+        format!("{}:rate:{name}", self.link.prefix())
     }
 }
 

@@ -84,7 +84,7 @@ impl Wire {
 
 async fn over_redis(link: &RedisLink) -> Result<Wire, WireError> {
     // Publications go to all databases of a Redis.
-    let channel = format!("assay:{}:news", link.database());
+    let channel = format!("{}:{}:news", link.prefix(), link.database());
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
     let connection = link.client().get_multiplexed_async_connection_with_config(&config).await?;
