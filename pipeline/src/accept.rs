@@ -53,9 +53,6 @@ struct Pending {
     answer: oneshot::Sender<Result<Acceptance, AcceptError>>,
 }
 
-/// Bodies above this are packed off the sender's thread.
-const LONG: usize = 256 * 1024;
-
 /// Packed bytes in a group after which the next report begins another: what is processed together is held together.
 const HEAVY: usize = 16 * 1024 * 1024;
 
@@ -96,11 +93,7 @@ impl Acceptor {
         mut submission: Submission,
     ) -> Result<oneshot::Receiver<Result<Acceptance, AcceptError>>, AcceptError> {
         // Packed here, so that it happens on as many threads as there are senders; what waits is packed already.
-        let bytes = std::mem::take(&mut submission.bytes);
-        let body = match bytes.len() > LONG {
-            false => bodies::pack(&bytes),
-            true => tokio::task::spawn_blocking(move || bodies::pack(&bytes)).await.expect("packing does not panic"),
-        };
+        let body = bodies::pack_aside(std::mem::take(&mut submission.bytes)).await;
         let (answer, answered) = oneshot::channel();
         self.sender.send(Pending { submission, body, answer }).await.map_err(|_| AcceptError::Closed)?;
         Ok(answered)

@@ -41,6 +41,17 @@ pub enum Damaged {
     Size { found: usize, expected: i64 },
 }
 
+/// Bytes of a body above which packing it would hold up what else the thread does.
+const LONG: usize = 256 * 1024;
+
+/// Packs bytes as they came: on the caller's thread, or, where that would take long, on one of its own.
+pub async fn pack_aside<B: AsRef<[u8]> + Send + 'static>(bytes: B) -> Body {
+    match bytes.as_ref().len() > LONG {
+        false => pack(bytes.as_ref()),
+        true => tokio::task::spawn_blocking(move || pack(bytes.as_ref())).await.expect("packing does not panic"),
+    }
+}
+
 /// Packs bytes as they came.
 pub fn pack(bytes: &[u8]) -> Body {
     let size = i64::try_from(bytes.len()).expect("a body is smaller than 2^63 bytes");

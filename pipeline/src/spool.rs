@@ -130,9 +130,6 @@ struct Pending {
     answer: oneshot::Sender<Result<Spooled, SpoolError>>,
 }
 
-/// Bodies above this are packed off the sender's thread.
-const LONG: usize = 256 * 1024;
-
 /// Most submissions in one transaction.
 const GROUP: usize = 256;
 
@@ -184,10 +181,7 @@ impl Spool {
         &self,
         Spooling { id, door, claim, digest, bytes }: Spooling,
     ) -> Result<oneshot::Receiver<Result<Spooled, SpoolError>>, SpoolError> {
-        let body = match bytes.len() > LONG {
-            false => bodies::pack(&bytes),
-            true => tokio::task::spawn_blocking(move || bodies::pack(&bytes)).await.expect("packing does not panic"),
-        };
+        let body = bodies::pack_aside(bytes).await;
         let received_at = self.shared.clock.now();
         let entry = NewEntry { id, door, digest, received_at, claim, body };
         let weight = entry.body.bytes.len() as u64;
