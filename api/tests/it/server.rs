@@ -45,6 +45,8 @@ impl Server {
 
     /// On a directory that holds something already.
     pub fn on(directory: TempDir, arguments: &[&str]) -> Server {
+        // The usual port may be another test's.
+        assert!(arguments.contains(&"--listen"), "a test's server listens at a port of its own: {arguments:?}");
         let client = client();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let (before, deployed) = (Vec::new(), Deployed::of_profile());
@@ -102,7 +104,8 @@ impl Server {
             }
         });
         let line = receiver.recv_timeout(PATIENCE);
-        let line = line.unwrap_or_else(|_| panic!("the server does not say that it listens:\n{}", self.log()));
+        let line =
+            line.unwrap_or_else(|error| panic!("the server does not say that it listens: {error}:\n{}", self.log()));
         let url = line.strip_prefix("listening on ").expect("the line says where");
         self.url = url.to_owned();
     }
@@ -129,8 +132,20 @@ impl Server {
 
     /// `assay COMMAND --data DIRECTORY`, with an empty environment but for a home.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_on(&self.data(), arguments)
+    }
+
+    /// The same of another process, which has all in common with this one but files that it shares with nobody.
+    pub fn beside(&self, arguments: &[&str]) -> Command {
+        match self.deployed {
+            Some(_) => self.command_on(&self.directory.path().join("beside"), arguments),
+            None => self.command(arguments),
+        }
+    }
+
+    fn command_on(&self, data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-        command.args(arguments).arg("--data").arg(self.data());
+        command.args(arguments).arg("--data").arg(data);
         command.env_clear().env("HOME", self.directory.path()).current_dir(self.directory.path());
         if let Some(deployed) = &self.deployed {
             command.envs(deployed.environment());

@@ -173,7 +173,14 @@ fn leaks(texts: &[(String, String)], token: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_private_leaks() {
-    let server = Server::with(&["--set", "public_url=https://reports.example", "--set", "log.level=debug"]);
+    let server = Server::with(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--set",
+        "public_url=https://reports.example",
+        "--set",
+        "log.level=debug",
+    ]);
     let (token, _) = server.token(&["--scope", "submit"]);
     let errors = submit_by_all_doors(&server, &token).await;
     server.settle_index().await;
