@@ -5,7 +5,7 @@ DATA  ?= target/demo
 
 # Left out of the runs on the other profiles: tests that choose a profile of their own, or are about files of the embedded one.
 ANYWHERE = --skip elastic --skip search_engine --skip an_index_ --skip redis_queue --skip postgres_queue --skip nodes --skip plans \
-	--skip haproxy --skip schemathesis --skip mariadb --skip perl_clients --skip cli_config --skip cli_stub --skip deployment \
+	--skip schemathesis --skip mariadb --skip perl_clients --skip cli_config --skip cli_stub --skip deployment \
 	--skip start_and_stop --skip a_rebuild_beside_a_busy_server
 
 .PHONY: help run test test-profiles lint fmt bench chaos fuzz services services-down
@@ -18,7 +18,8 @@ run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
 
 test: ## Run all tests, with real servers as far as they can be had
 	env $$(services/up postgres redis elasticsearch opensearch haproxy) sh -ec '$(CARGO) test --workspace; \
-		for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test -p pipeline --test it -- $(ANYWHERE); done'
+		for profile in postgres redis; do \
+		TEST_PROFILE=$$profile $(CARGO) test --workspace --test it -- $(ANYWHERE); done'
 
 test-profiles: ## Run the suites of pipeline and api on PostgreSQL, with the queue there and in Redis
 	env $$(services/up postgres redis elasticsearch) sh -ec 'for profile in postgres redis; do \

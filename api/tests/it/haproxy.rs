@@ -13,17 +13,19 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::profile::Deployed;
 use crate::server::PATIENCE;
 use crate::submissions::Made;
 use front::{Front, configuration, free_port};
 
-/// Two api nodes and a worker that share a data directory.
+/// Two api nodes and a worker: on one data directory, or each on its own before the servers that `TEST_PROFILE` names.
 struct Nodes {
     directory: TempDir,
     settings: Vec<String>,
+    deployed: Option<Deployed>,
     addresses: [String; 2],
     api: [Option<Child>; 2],
-    worker: Child,
+    worker: Option<Child>,
 }
 
 impl Nodes {
@@ -34,20 +36,37 @@ impl Nodes {
             .chain(settings)
             .map(|setting| (*setting).to_owned())
             .collect();
-        let migrated = assay(&directory, &settings).arg("migrate").status().unwrap();
-        assert!(migrated.success());
-        let worker = assay(&directory, &settings).arg("worker").spawn().unwrap();
+        let deployed = Deployed::of_profile();
         let addresses = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
-        let mut nodes = Nodes { directory, settings, addresses, api: [None, None], worker };
+        let mut nodes = Nodes { directory, settings, deployed, addresses, api: [None, None], worker: None };
+        let migrated = nodes.assay("worker").arg("migrate").status().unwrap();
+        assert!(migrated.success());
+        nodes.worker = Some(nodes.assay("worker").arg("worker").spawn().unwrap());
         nodes.start_node(1);
         nodes.start_node(2);
         nodes
     }
 
     fn start_node(&mut self, node: usize) {
-        let mut command = assay(&self.directory, &self.settings);
+        let mut command = self.assay(&format!("api{node}"));
         command.args(["api", "--listen", &self.addresses[node - 1]]);
         self.api[node - 1] = Some(command.spawn().unwrap());
+    }
+
+    /// A command of the process with this name.
+    fn assay(&self, name: &str) -> Command {
+        let home = self.directory.path();
+        // Files of the embedded profile are shared; a node that has none of them keeps its spool for itself.
+        let data = if self.deployed.is_some() { home.join(name) } else { home.join("data") };
+        let log = std::fs::File::options().create(true).append(true).open(home.join("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+        command.env_clear().env("HOME", home).env("ASSAY_DATA", data);
+        command.envs(self.deployed.iter().flat_map(Deployed::environment));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        command
     }
 
     fn front(&self) -> Option<Front> {
@@ -74,7 +93,7 @@ impl Nodes {
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        for child in self.api.iter_mut().flatten().chain([&mut self.worker]) {
+        for child in self.api.iter_mut().chain([&mut self.worker]).flatten() {
             drop(child.kill());
             drop(child.wait());
         }
@@ -82,17 +101,6 @@ impl Drop for Nodes {
             eprintln!("{}", std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default());
         }
     }
-}
-
-fn assay(directory: &TempDir, settings: &[String]) -> Command {
-    let log = std::fs::File::options().create(true).append(true).open(directory.path().join("log")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.env_clear().env("HOME", directory.path()).env("ASSAY_DATA", directory.path().join("data"));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    for setting in settings {
-        command.args(["--set", setting]);
-    }
-    command
 }
 
 fn client() -> Client {

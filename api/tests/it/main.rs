@@ -20,6 +20,7 @@ mod history;
 mod jobs;
 mod mariadb;
 mod metabase_wire;
+mod mirrors;
 mod nodes;
 mod pages;
 mod perl_clients;

@@ -14,14 +14,14 @@ use crate::submissions::{Made, legacy_report, registration};
 const PROFILE: &str = "ce39923d-d72f-4b7a-aff0-af6d77c1616d";
 
 /// A further node of a server: `assay api` on the same database.
-struct Node {
-    url: String,
+pub struct Node {
+    pub url: String,
     child: Child,
 }
 
 impl Node {
-    fn beside(server: &Server, settings: &[&str]) -> Node {
-        let mut command = server.command(&["api", "--listen", "127.0.0.1:0"]);
+    pub fn beside(server: &Server, settings: &[&str]) -> Node {
+        let mut command = server.beside(&["api", "--listen", "127.0.0.1:0"]);
         for setting in settings {
             command.args(["--set", setting]);
         }
