@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::chain;
 use crate::index::{Document, DocumentIndex, IndexError, Mended};
 use crate::process::Process;
-use crate::store::{ResultChange, StoreError, Stored};
+use crate::store::{ResultChange, StoreError, Stored, Turn};
 use crate::submission;
 use crate::worker::wait;
 
@@ -25,6 +25,9 @@ const HEAVY: i64 = 32 * 1024 * 1024;
 
 /// Time between two commits while little comes in: each has a cost of its own.
 const PACE: Duration = Duration::from_millis(400);
+
+/// How often those who do not fill a shared index look whether they are to.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Keeps an index in step with the rows.
 pub struct CatchUp {
@@ -46,10 +49,16 @@ impl CatchUp {
         CatchUp { process, index }
     }
 
-    /// Follows the rows until told to stop. An index that fails delays search and nothing else.
+    /// Follows the rows until told to stop. An index that fails delays search and nothing else. One that several
+    /// processes share is filled by one of them, and by another when that one ends.
     pub async fn run(self, stop: CancellationToken) {
         let mut head = self.process.events.head();
+        let mut turn = None;
         while !stop.is_cancelled() {
+            if !self.has_turn(&mut turn).await {
+                wait(&stop, LOOK).await;
+                continue;
+            }
             match self.step().await {
                 Ok(count) if count == BATCH => {}
                 Ok(_) => {
@@ -64,6 +73,27 @@ impl CatchUp {
                     tracing::warn!(error = %chain(&error), "indexing failed; trying again");
                     wait(&stop, Duration::from_secs(1)).await;
                 }
+            }
+        }
+    }
+
+    /// Whether it is for this process to fill the index: it has the turn still, or gets it now.
+    async fn has_turn(&self, turn: &mut Option<Turn>) -> bool {
+        let Some(name) = self.index.shared() else { return true };
+        if let Some(held) = turn {
+            if held.lasts().await {
+                return true;
+            }
+            *turn = None;
+        }
+        match self.process.store.take_turn(&name).await {
+            Ok(taken) => {
+                *turn = taken;
+                turn.is_some()
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "whose turn it is to fill the index cannot be told");
+                false
             }
         }
     }

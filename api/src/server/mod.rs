@@ -1,5 +1,6 @@
 //! The HTTP server: doors, readers, pages, operations.
 
+mod asking;
 mod away;
 mod cache;
 mod connections;

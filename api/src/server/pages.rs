@@ -16,8 +16,6 @@ use dashboards::pages::{
     CheckRow, FailingPlatform, HomePage, MatrixPage, OperationsPage, ReasonCount, ReleasePage, ReportPage,
     ResultsFilter, ResultsPage, SearchAnswer, SearchPage,
 };
-use pipeline::accept::chain;
-use pipeline::index::DocumentIndex;
 use pipeline::store::{Axis, Failures, ResultFilter};
 use schemas::extract::Language;
 use schemas::grade::Counts;
@@ -26,6 +24,7 @@ use schemas::views::{Freshness, MatrixView, Page, State as Stage};
 use serde::Deserialize;
 
 use super::App;
+use super::asking::Held;
 use super::problems::ApiError;
 use super::reading::reports::{id_of, missing};
 use super::reading::{limit, receipts, results, search};
@@ -291,12 +290,9 @@ async fn operations(State(app): State<Arc<App>>) -> Shown {
     let detail = format!("{megabytes:.1} MB");
     let mut checks = vec![CheckRow { part: "database".to_owned(), working: true, detail }];
     let mut index_lag = None;
-    if let Some(index) = app.index.clone() {
-        let (check, mark) = tokio::task::spawn_blocking(move || check_index(index.as_ref()))
-            .await
-            .map_err(|error| ApiError::defect(&error.to_string()))?;
-        index_lag = mark.map(|mark| (freshness.head - mark).max(0));
-        checks.push(check);
+    if let Some(held) = app.index_held().await {
+        index_lag = held.map(|held| (freshness.head - held.mark).max(0));
+        checks.push(check_index(held));
     }
     let page = OperationsPage {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -311,19 +307,12 @@ async fn operations(State(app): State<Arc<App>>) -> Shown {
     Ok(shown(StatusCode::OK, pages::operations(&site(&app), &page)))
 }
 
-/// Whether the document index answers, and up to which change it is complete.
-fn check_index(index: &dyn DocumentIndex) -> (CheckRow, Option<i64>) {
-    let part = "document index".to_owned();
-    match index.documents().and_then(|documents| Ok((documents, index.mark()?))) {
-        Ok((documents, mark)) => {
-            (CheckRow { part, working: true, detail: format!("{documents} documents") }, Some(mark))
-        }
-        Err(error) => {
-            tracing::warn!(error = %chain(&error), "the document index does not answer");
-            let detail = "searches wait for it; reports are still accepted and counted".to_owned();
-            (CheckRow { part, working: false, detail }, None)
-        }
-    }
+fn check_index(held: Option<Held>) -> CheckRow {
+    let detail = match held {
+        Some(held) => format!("{} documents", held.documents),
+        None => "searches wait for it; reports are still accepted and counted".to_owned(),
+    };
+    CheckRow { part: "document index".to_owned(), working: held.is_some(), detail }
 }
 
 /// Which document the page shows, by its path: `/v1` or `/v3`, as the CPAN Testers site links them.

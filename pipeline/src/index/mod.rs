@@ -64,6 +64,11 @@ pub trait DocumentIndex: Send + Sync + 'static {
         Ok(Mended::Nothing)
     }
 
+    /// A name for it by which processes that fill the same one know it. `None`: it is this process's own.
+    fn shared(&self) -> Option<String> {
+        None
+    }
+
     /// Begins an index beside this one, which no search of this one sees: empty, to be filled by [`put`](Self::put)
     /// and then [shown](Self::show). `None`: this engine has only one, which a rebuild empties and fills again.
     fn renew(&self) -> Result<Option<Arc<dyn DocumentIndex>>, IndexError> {

@@ -42,6 +42,7 @@ mod testers;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod turns;
 mod upload_lists;
 mod uploads;
 mod withdrawals;
@@ -66,6 +67,7 @@ pub use schema::SchemaFault;
 pub use tellings::{Teller, Telling};
 pub use testers::{Tester, TesterNumber};
 pub use tokens::{NewToken, Scope, Token};
+pub use turns::Turn;
 pub use upload_lists::UploadFilter;
 pub use uploads::{Upload, UploadName};
 pub use withdrawals::{Selected, Withdrawal, WithdrawalSelection};

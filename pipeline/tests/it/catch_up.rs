@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use pipeline::catch_up::{CatchUp, CatchUpError};
 use pipeline::index::{DocumentIndex, Fake, Order, Tantivy};
+use pipeline::measures::Measures;
 use schemas::query::parse;
 use tokio_util::sync::CancellationToken;
 
 use crate::elastic::{self, Fresh};
+use crate::queue::eventually;
 use crate::recount::documents;
 use crate::stack::{Stack, id, report, report_with_text};
 
@@ -242,4 +244,35 @@ async fn an_index_made_anew_from_the_rows_is_the_same() {
         check(&stack, &*index).await;
         assert_eq!(numbers(&*index, "marmalade"), [1, 2, 4]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_processes_one_fills_a_shared_index_and_another_takes_over() {
+    let (Some(url), Some(stack)) = (services::elasticsearch(), Stack::shared().await) else { return };
+    let index = Arc::new(Fresh::at(&url));
+    let follow = async || {
+        let (process, stop) = (stack.other_process().await, CancellationToken::new());
+        let running = tokio::spawn(CatchUp::new(process.clone(), index.clone()).run(stop.clone()));
+        (process.measures, stop, running)
+    };
+    // The next report, when the index has it: how far each process says that it has filled it.
+    let filled = async |number: usize, followers: [&Measures; 2]| {
+        accept(&stack, number, "1.0", "fail", "marmalade\n").await;
+        let head = stack.store().head().await.unwrap();
+        eventually("the index complete", async || followers.iter().any(|one| one.indexed.get() == head)).await;
+        followers.map(|one| one.indexed.get() == head)
+    };
+    let (first, stop_first, first_running) = follow().await;
+    assert_eq!(filled(0, [&first, &first]).await, [true, true]);
+    let (second, stop_second, second_running) = follow().await;
+    assert_eq!(filled(1, [&first, &second]).await, [true, false]);
+    assert_eq!(second.indexed.get(), 0, "the second has filled nothing");
+    stop_first.cancel();
+    first_running.await.unwrap();
+    assert_eq!(filled(2, [&first, &second]).await, [false, true]);
+    stop_second.cancel();
+    second_running.await.unwrap();
+    let index = index.clone();
+    let found = tokio::task::spawn_blocking(move || numbers(&*index, "marmalade")).await.unwrap();
+    assert_eq!(found, [1, 2, 3]);
 }

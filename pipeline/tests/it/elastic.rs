@@ -78,6 +78,10 @@ impl DocumentIndex for Fresh {
         self.index.documents()
     }
 
+    fn shared(&self) -> Option<String> {
+        self.index.shared()
+    }
+
     fn renew(&self) -> Result<Option<Arc<dyn DocumentIndex>>, IndexError> {
         self.index.renew()
     }

@@ -8,8 +8,6 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use pipeline::accept::chain;
-use pipeline::index::IndexError;
 use pipeline::store::Scope;
 use prometheus::{Encoder as _, TextEncoder};
 use schemas::grade::Counts;
@@ -18,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::server::App;
+use crate::server::asking::Held;
 use crate::server::intake::credentials::demand;
 use crate::server::problems::ApiError;
 
@@ -58,19 +57,10 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
 
 pub async fn read(app: &App) -> Result<StatusView, ApiError> {
     let freshness = app.readers.store.freshness(app.readers.clock.now()).await?;
-    let index = match app.index.clone() {
-        None => None,
-        Some(index) => {
-            let asked = tokio::task::spawn_blocking(move || Ok::<_, IndexError>((index.documents()?, index.mark()?)));
-            let found = asked.await.expect("an index does not panic");
-            if let Err(error) = &found {
-                tracing::error!(error = %chain(error), "the document index cannot be asked");
-            }
-            let working = found.is_ok();
-            let (documents, mark) = found.unwrap_or_default();
-            Some(IndexStatus { working, documents, mark, lag: (freshness.head - mark).max(0) })
-        }
-    };
+    let index = app.index_held().await.map(|held| {
+        let Held { documents, mark } = held.unwrap_or(Held { documents: 0, mark: 0 });
+        IndexStatus { working: held.is_some(), documents, mark, lag: (freshness.head - mark).max(0) }
+    });
     Ok(StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: app.started_at,
@@ -115,12 +105,10 @@ pub async fn healthz() -> &'static str {
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let database = app.briefly(app.readers.store.head()).await.is_some();
     let spool = app.spool_level();
-    let index = match app.index.clone() {
+    let index = match app.index_mark().await {
         None => "off",
-        Some(index) => match tokio::task::spawn_blocking(move || index.mark()).await {
-            Ok(Ok(_)) => "ok",
-            _ => "failing",
-        },
+        Some(Some(_)) => "ok",
+        Some(None) => "failing",
     };
     // A failing index delays search alone, and without the database reports are spooled: neither takes the node out of
     // service.
@@ -166,7 +154,10 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         gauges.waiting.set(freshness.waiting);
         gauges.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
         gauges.head.set(freshness.head);
-        gauges.index_lag.set((freshness.head - app.measures.indexed.get()).max(0));
+        // Without an answer it stays as it was: it cannot be known.
+        if let Some(Some(mark)) = app.index_mark().await {
+            gauges.index_lag.set((freshness.head - mark).max(0));
+        }
     }
     if let Some(bytes) = app.briefly(app.readers.store.size()).await {
         gauges.database.set(bytes);

@@ -27,8 +27,7 @@ use client::{Answer, Client, Failure, Request};
 use generations::{Generations, Reached};
 use layout::{FORMAT, NUMBER, Names};
 
-/// Documents in a search engine. Several processes may work on it; none is harmed by another, but the work is done
-/// twice where two catch up at the same time.
+/// Documents in a search engine. Several processes may write to it, and none is harmed by another.
 pub struct Elastic {
     client: Arc<Client>,
     address: Address,
@@ -259,6 +258,10 @@ impl DocumentIndex for Elastic {
         let counting = told("the documents could not be counted");
         let answer = self.ask(&body, Order::Newest).map_err(&counting)?.body;
         total(&answer).ok_or_else(|| counting(Failure::Partly { reason: "an answer without a total".to_owned() }))
+    }
+
+    fn shared(&self) -> Option<String> {
+        Some(self.address.to_string())
     }
 
     fn renew(&self) -> Result<Option<Arc<dyn DocumentIndex>>, IndexError> {

@@ -1,0 +1,48 @@
+//! Asking the document index how it is, without waiting for one that says nothing.
+
+use std::time::Duration;
+
+use pipeline::accept::chain;
+use pipeline::index::{DocumentIndex, IndexError};
+
+use super::App;
+
+/// Time for the index to answer a question about itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How much a document index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub documents: u64,
+    /// Change number up to which it is complete.
+    pub mark: i64,
+}
+
+impl App {
+    /// What the index holds: `None` on a node without one, an inner `None` while it does not answer, which is logged.
+    pub async fn index_held(&self) -> Option<Option<Held>> {
+        let held = |index: &dyn DocumentIndex| Ok(Held { documents: index.documents()?, mark: index.mark()? });
+        self.ask_index(held).await
+    }
+
+    /// The change number up to which the index is complete, by the same rules.
+    pub async fn index_mark(&self) -> Option<Option<i64>> {
+        self.ask_index(|index| index.mark()).await
+    }
+
+    async fn ask_index<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn DocumentIndex) -> Result<T, IndexError> + Send + 'static,
+    ) -> Option<Option<T>> {
+        let index = self.index.clone()?;
+        let asked = tokio::task::spawn_blocking(move || question(index.as_ref()));
+        let answer = match tokio::time::timeout(PATIENCE, asked).await {
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            Ok(asked) => asked.expect("an index does not panic").map_err(|error| chain(&error)),
+        };
+        if let Err(error) = &answer {
+            tracing::warn!(error, "the document index cannot be asked");
+        }
+        Some(answer.ok())
+    }
+}
