@@ -21,14 +21,17 @@ impl Load {
         let mut last = Answer::Unsent;
         tally.reports.add();
         for door in 0..client.addresses.count() {
-            let mut taken = false;
+            let (mut taken, mut spooled) = (false, false);
             while !taken && Instant::now() < end {
                 last = client.submit(door, self.token(&account), "application/json", body.bytes.clone()).await;
                 taken = matches!(last, Answer::Taken(..));
+                spooled = matches!(&last, Answer::Taken(_, text) if text.contains("\"spooled\""));
                 tally.sends.add();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            if taken {
+            if taken && spooled {
+                account.spooled.push(body.digest.clone());
+            } else if taken {
                 tally.acknowledged.add();
                 account.acknowledge(1, &body.digest).map_err(anyhow::Error::msg)?;
             } else {
