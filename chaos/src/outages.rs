@@ -87,8 +87,8 @@ impl Outages {
     }
 
     /// Goes on until there was one of each, all kills are done and all reports begun, or the time is over. Gives back the
-    /// stage with everything running, and the proxy.
-    pub async fn run(mut self) -> anyhow::Result<(Stage, Front)> {
+    /// stage with everything running, the proxy and the servers.
+    pub async fn run(mut self) -> anyhow::Result<(Stage, Front, Servers)> {
         let redis = self.servers.redis();
         let mut first = FIRST.into_iter().filter(|outage| redis || !outage.of_redis());
         loop {
@@ -110,7 +110,7 @@ impl Outages {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.await_search().await?;
-        Ok((self.stage, self.front))
+        Ok((self.stage, self.front, self.servers))
     }
 
     fn over(&self) -> bool {

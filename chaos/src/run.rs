@@ -24,6 +24,7 @@ use crate::outages::Outages;
 use crate::process::{Part, Recipe};
 use crate::proof::{Database, Evidence, prove};
 use crate::reports::Reports;
+use crate::servers::Servers;
 use crate::stage::{Stage, sharing};
 use crate::story::Story;
 use crate::tally::Tally;
@@ -86,6 +87,7 @@ struct Left {
     stage: Stage,
     _disk: Option<Disk>,
     _front: Option<Front>,
+    _servers: Option<Servers>,
 }
 
 fn mount(place: &Path, reports: u64, not_run: &mut Vec<String>) -> Option<Disk> {
@@ -192,11 +194,11 @@ async fn damage(
     match deployment {
         None => {
             let (stage, disk) = Faults::new(stage, load, disk, seed, kills, end).run().await?;
-            Ok(Left { stage, _disk: disk, _front: None })
+            Ok(Left { stage, _disk: disk, _front: None, _servers: None })
         }
         Some(Deployment { servers, front, .. }) => {
-            let (stage, front) = Outages::new(stage, servers, front, load, seed, kills, end).run().await?;
-            Ok(Left { stage, _disk: None, _front: Some(front) })
+            let (stage, front, servers) = Outages::new(stage, servers, front, load, seed, kills, end).run().await?;
+            Ok(Left { stage, _disk: None, _front: Some(front), _servers: Some(servers) })
         }
     }
 }
