@@ -1,6 +1,7 @@
 //! `GET /v4/status`, `/healthz`, `/readyz`, `/metrics`: how assay itself is doing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -113,15 +114,11 @@ pub async fn healthz() -> &'static str {
 
 /// `GET /readyz`: every part a request needs answers.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let database = app.briefly(app.readers.store.head()).await.is_some();
+    // All at once: a proxy does not wait for long, and takes a node that says nothing for one that is gone.
+    let (database, index, redis) =
+        futures::join!(app.briefly(app.readers.store.head()), search_state(&app), app.redis.answers());
+    let database = database.is_some();
     let spool = app.spool_level();
-    let index = match app.index.clone() {
-        None => "off",
-        Some(index) => match tokio::task::spawn_blocking(move || index.mark()).await {
-            Ok(Ok(_)) => "ok",
-            _ => "failing",
-        },
-    };
     // A failing index delays search alone, and without the database reports are spooled: neither takes the node out of
     // service.
     let fault = match (app.leaving.is_cancelled(), database, spool) {
@@ -151,10 +148,23 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         parts["error"] = fault.into();
     }
     // Nor does a Redis that is away: reports wait in the database for the sweep, and news comes from there.
-    if let Some(answers) = app.redis.answers().await {
+    if let Some(answers) = redis {
         parts["redis"] = if answers { "ok" } else { "away" }.into();
     }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
+}
+
+/// Time for the search engine to answer a question that only asks whether it does.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// How the search is, in one word. An engine that says nothing has failed as much as one that refuses.
+async fn search_state(app: &App) -> &'static str {
+    let Some(index) = app.index.clone() else { return "off" };
+    let asked = tokio::task::spawn_blocking(move || index.mark());
+    match tokio::time::timeout(PROBE, asked).await {
+        Ok(Ok(Ok(_))) => "ok",
+        _ => "failing",
+    }
 }
 
 /// `GET /metrics`: counters in the text format of Prometheus.
