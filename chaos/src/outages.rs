@@ -184,13 +184,15 @@ impl Outages {
         self.stage.fill().await
     }
 
-    /// Every other time a node is killed as well, while all it has taken lies in its spool. It has to start without the
-    /// database.
+    /// The first time, and then every other time, a node is killed as well, while what it has taken lies in its spool. It
+    /// has to start without the database.
     async fn kill_database(&mut self) -> anyhow::Result<()> {
+        let before = self.tally.spooled.get();
         self.servers.kill(Server::Postgres).await?;
         self.tally.kills.add();
         self.sleep(500..4000).await;
-        if self.random.random_bool(0.5) {
+        if before == 0 || self.random.random_bool(0.5) {
+            self.wait_for_spooling(before).await;
             let node = *NODES.choose(&mut self.random).expect("there are nodes");
             self.tally.count("node killed without database");
             self.kill_post(node).await?;
@@ -198,6 +200,15 @@ impl Outages {
             self.sleep(0..1500).await;
         }
         self.servers.start_again(Server::Postgres).await
+    }
+
+    /// Waits until a node spools what it takes, but not for long: maybe nobody sends.
+    async fn wait_for_spooling(&mut self, before: u64) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.tally.spooled.get() == before && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.sleep(0..1500).await;
     }
 
     async fn kill_server(&mut self, server: Server, away: Range<u64>) -> anyhow::Result<()> {
