@@ -16,6 +16,7 @@ use pipeline::publish::Publish;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use pipeline::spool::Spool;
+use pipeline::store::Store;
 use pipeline::worker::Worker;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -64,12 +65,15 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         Role::Worker if own => Some(embedded::hold(&settings, "worker")?),
         _ => None,
     };
-    // Without a database, a node that takes reports can do so, and a worker can do nothing.
+    // Without a database, a node that takes reports can do so, and a worker can only wait.
     let (store, there) = match role {
-        Role::Worker => (embedded::open(&settings).await?, true),
+        Role::Worker => match embedded::open_when_there(&settings, &stop).await? {
+            Some(store) => (store, true),
+            None => return Ok(()),
+        },
         Role::Everything | Role::Api => embedded::open_if_there(&settings).await?,
     };
-    let head = if there { store.head().await.context("the database cannot be read")? } else { 0 };
+    let head = if there { head(&store).await? } else { 0 };
     let process =
         Process { events: Events::new(head), store: store.clone(), clock: Clock::System, measures: Measures::new() };
     let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
@@ -131,6 +135,14 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracing::warn!("the database was not closed in time; it recovers at the next start");
     }
     Ok(())
+}
+
+/// The newest change number. Of a database that went away just now, 0: it is learnt when that is back.
+async fn head(store: &Store) -> anyhow::Result<i64> {
+    match store.head().await {
+        Err(error) if store.shared() && error.transient() => Ok(0),
+        head => head.context("the database cannot be read"),
+    }
 }
 
 /// Starts a worker once the database, which was away at the start, answers.

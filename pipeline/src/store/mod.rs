@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -118,7 +119,7 @@ pub enum StoreError {
     #[error("the database did not do as told")]
     Database(#[from] sqlx::Error),
     #[error("the database could not be brought to this version's schema")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     #[error("the job could not be queued")]
     Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("row {number} of {table} is not as assay writes it")]
@@ -156,6 +157,10 @@ impl StoreError {
                 _ => "database_refused",
             },
             StoreError::Queue(_) => "queue_away",
+            // The database went away meanwhile, which says nothing about the schema.
+            StoreError::Migrate(MigrateError::Execute(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)) => {
+                "database_away"
+            }
             StoreError::Migrate(_) => "schema_unfit",
             StoreError::Inconsistent { .. } => "row_damaged",
         }
