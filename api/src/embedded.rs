@@ -4,6 +4,7 @@ mod hold;
 mod moving;
 mod outside;
 mod reindex;
+mod retention;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use hold::held;
 pub use hold::{Hold, InUse, hold};
 pub use moving::{AtWork, Ends};
 pub use reindex::{Reindexed, reindex};
+pub use retention::{Kept, due, retain};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Why the database cannot be worked on by this version.
