@@ -32,6 +32,7 @@ mod raw_bytes;
 mod readers;
 mod readiness;
 mod recount;
+mod retention;
 mod schema_versions;
 mod schemathesis;
 mod scriptalicious;

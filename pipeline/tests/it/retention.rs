@@ -424,7 +424,8 @@ async fn what_was_cut_short_goes_on_at_the_next_pass() {
     stack.process.clock.advance(TimeDelta::days(100));
     let stop = CancellationToken::new();
     let told_stop = stop.clone();
-    let cut = retention::pass(&stack.process, &months(1), &stop, |gone| {
+    let policy = months(1);
+    let cut = retention::pass(&stack.process, &policy, &stop, |gone| {
         if gone > 0 {
             told_stop.cancel();
         }
