@@ -1,9 +1,9 @@
 //! Drops the bytes of old reports, a month of receipt at a time, when the operator wants them kept for so long only.
 //!
-//! What goes is bytes, never counts: the report keeps its row, its digest and its place in every list. A month goes only
-//! when each report of it has its outcome. Where the database has a partition for the month, that is dropped at once;
-//! what lies elsewhere is deleted in small batches. What went is noted in the same transaction, so a pass that is cut
-//! short goes on at the next one.
+//! What goes is bytes, never counts: the report keeps its row, its digest and its place in every list. A month goes
+//! only when each report of it has its outcome. Where the database has a partition for the month, that is dropped at
+//! once; what lies elsewhere is deleted in small batches. What went is noted in the same transaction, so a pass that is
+//! cut short goes on at the next one.
 
 use std::time::{Duration, Instant};
 
@@ -187,7 +187,7 @@ impl Dropping<'_> {
                 return Ok(Ending::Stopped);
             }
             // Asked first: whoever hands a report of the month in again from here on does so in a later group.
-            let newest = store.last_group().await?;
+            let newest = store.begin().await?.last_group().await?;
             if store.unsettled_reports(self.month).await? > 0 {
                 return Ok(Ending::Waiting);
             }
@@ -228,8 +228,8 @@ impl Dropping<'_> {
         Ok(true)
     }
 
-    /// Drops the month's partition, unless a report of it was handed in again since the look at them all: its bytes have
-    /// still to be read.
+    /// Drops the month's partition, unless a report of it was handed in again since the look at them all: its bytes
+    /// have still to be read.
     async fn drop_whole(&mut self, newest: GroupNumber) -> Result<bool, StoreError> {
         // Counted before everybody has to wait.
         let content = self.process.store.month_content(self.table, self.month).await?;

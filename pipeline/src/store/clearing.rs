@@ -36,7 +36,8 @@ impl Tx {
             ),
             format!(
                 "UPDATE testers SET pass = sums.pass, fail = sums.fail, na = sums.na, unknown = sums.unknown \
-                 FROM (SELECT tester, {COUNTS} FROM extracts GROUP BY tester) AS sums WHERE sums.tester = testers.number"
+                 FROM (SELECT tester, {COUNTS} FROM extracts GROUP BY tester) AS sums \
+                 WHERE sums.tester = testers.number"
             ),
         ] {
             query(sql).execute(self.connection()).await?;

@@ -53,7 +53,7 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '300ms'";
 
 const DROPPED: &str = "SELECT place, month, bodies, bytes, begun_at, ended_at FROM dropped_months";
 
-/// That the month of a report has been dropped. One that was begun and dropped nothing yet does not count.
+/// That a month has been dropped, or is being. One of which nothing has gone yet does not count.
 const GONE: &str = "(bodies > 0 OR ended_at IS NOT NULL)";
 
 const HAS_BODY: &str = "SELECT EXISTS (SELECT 1 FROM bodies WHERE number = $1)";
@@ -127,13 +127,8 @@ impl Store {
         Ok(statement.fetch_one(&self.readers).await?)
     }
 
-    /// The greatest number of a group; 0 for none. A report of a lower one that has its outcome keeps it.
-    pub async fn last_group(&self) -> Result<GroupNumber> {
-        let last = query("SELECT COALESCE(max(number), 0) FROM groups").fetch_one(&self.readers).await?;
-        Ok(GroupNumber(last))
-    }
-
-    /// The next reports of a month that have an outcome and bytes in a table: when they were received, and their numbers.
+    /// The next reports of a month that have an outcome and bytes in a table: when they were received, and their
+    /// numbers.
     pub async fn droppable_reports(
         &self,
         table: BodyTable,
@@ -174,6 +169,13 @@ impl Store {
 }
 
 impl Tx {
+    /// The greatest number of a group; 0 for none. To be asked by who is alone in everything: then nobody has a group
+    /// in hand that is not seen yet, and all that are made later have greater numbers.
+    pub async fn last_group(&mut self) -> Result<GroupNumber> {
+        let last = query("SELECT COALESCE(max(number), 0) FROM groups").fetch_one(self.connection()).await?;
+        Ok(GroupNumber(last))
+    }
+
     /// Whether a report of a month has come, or been handed in again, in a group after this one.
     pub async fn month_disturbed(&mut self, month: Month, since: GroupNumber) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM reports WHERE group_number > $1 AND received_at >= $2 \
@@ -182,7 +184,8 @@ impl Tx {
         Ok(statement.fetch_one(self.connection()).await?)
     }
 
-    /// Drops a month's partition. Fails as busy when the table is not free within a moment: everybody waits behind this.
+    /// Drops a month's partition. Fails as busy when the table is not free within a moment: everybody waits behind
+    /// this.
     pub async fn drop_partition(&mut self, table: BodyTable, month: Month) -> Result<()> {
         if matches!(self.inner, Transaction::Postgres(_)) {
             query(LOCK_TIMEOUT).execute(self.connection()).await?;

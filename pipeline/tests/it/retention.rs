@@ -566,6 +566,38 @@ async fn a_table_that_others_read_for_long_is_left_for_later_and_intake_goes_on(
     clean(&stack).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correction_that_is_just_being_committed_is_waited_for() {
+    let (stack, raw) = stack().await;
+    let Raw::Postgres(pool) = &raw else { return };
+    let group = "INSERT INTO groups (reports, created_at) VALUES (1, now()) RETURNING number";
+    let mut intake = pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(1634955129, 1)").execute(&mut *intake).await.unwrap();
+    let number: i64 = sqlx::query_scalar(group).fetch_one(&mut *intake).await.unwrap();
+    sqlx::query("UPDATE reports SET state = 'accepted', revision = 2, group_number = $1 WHERE number = 2")
+        .bind(number)
+        .execute(&mut *intake)
+        .await
+        .unwrap();
+    // A group of somebody else's has a greater number, and is seen earlier.
+    let other: i64 = sqlx::query_scalar(group).fetch_one(pool).await.unwrap();
+    assert!(other > number);
+    let process = stack.process.clone();
+    let stop = CancellationToken::new();
+    let policy = months(2);
+    let dropping = tokio::spawn(async move { retention::pass(&process, &policy, &stop, |_| ()).await });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while raw.value::<i64>(waiting).await == 0 {
+        assert!(!dropping.is_finished(), "it did not wait for the intake");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    intake.commit().await.unwrap();
+    let ended = dropping.await.unwrap().unwrap().unwrap();
+    assert_eq!(told(&ended), [("bodies 2026-11".to_owned(), 0, Ending::Waiting)]);
+    assert_eq!(there(&raw).await.len(), 12);
+}
+
 #[tokio::test]
 async fn one_process_at_a_time_drops_bytes() {
     let (stack, raw) = stack().await;
