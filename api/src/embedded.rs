@@ -4,6 +4,7 @@ mod hold;
 mod moving;
 mod outside;
 mod reindex;
+mod retention;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use hold::held;
 pub use hold::{Hold, InUse, hold};
 pub use moving::{AtWork, Ends};
 pub use reindex::{Reindexed, reindex};
+pub use retention::{Kept, due, retain};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
 
 /// Time after which a database that was away is asked again.

@@ -15,6 +15,7 @@ use pipeline::process::Process;
 use pipeline::publish::Publish;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
+use pipeline::retention::{self, Pace};
 use pipeline::spool::Spool;
 use pipeline::store::Store;
 use pipeline::worker::Worker;
@@ -100,6 +101,9 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         if let Some(url) = &settings.uploads.upstream {
             let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
             tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
+        }
+        if !settings.retention.keeps_all() {
+            tracker.spawn(retention::keep_up(process.clone(), settings.retention, Pace::default(), stop.clone()));
         }
     }
     // Artefacts are files: where the nodes share no disk, each publishes those it serves.
