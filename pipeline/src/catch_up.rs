@@ -74,6 +74,9 @@ impl CatchUp {
                 }
             }
         }
+        if let Some(turn) = turn {
+            turn.end().await;
+        }
     }
 
     /// Whether it is for this process to fill the index: it has the turn still, or gets it now.

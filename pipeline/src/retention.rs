@@ -77,6 +77,9 @@ pub enum Ending {
     Stopped,
 }
 
+/// The name of the turn that one process at a time has at this.
+pub const TURN: &str = "retention";
+
 /// Reports whose bytes are deleted in one transaction.
 const BATCH: i64 = 256;
 
@@ -150,9 +153,21 @@ pub async fn pass(
     process: &Process,
     policy: &Policy,
     stop: &CancellationToken,
-    mut told: impl FnMut(i64),
+    told: impl FnMut(i64),
 ) -> Result<Option<Vec<Handled>>, StoreError> {
-    let Some(_turn) = process.store.retention_turn().await? else { return Ok(None) };
+    let Some(turn) = process.store.take_turn(TURN).await? else { return Ok(None) };
+    let handled = drop_months(process, policy, stop, told).await?;
+    turn.end().await;
+    Ok(Some(handled))
+}
+
+/// As [`pass`], by whoever has the turn. One who loses it on the way does no harm: what is gone is not dropped again.
+async fn drop_months(
+    process: &Process,
+    policy: &Policy,
+    stop: &CancellationToken,
+    mut told: impl FnMut(i64),
+) -> Result<Vec<Handled>, StoreError> {
     let mut handled: Vec<Handled> = Vec::new();
     let mut gone = 0;
     for table in BodyTable::ALL {
@@ -163,11 +178,11 @@ pub async fn pass(
             gone += dropping.bodies;
             handled.push(Handled { table, month, bodies: dropping.bodies, bytes: dropping.bytes, ending });
             if stop.is_cancelled() {
-                return Ok(Some(handled));
+                return Ok(handled);
             }
         }
     }
-    Ok(Some(handled))
+    Ok(handled)
 }
 
 /// A month on its way out.

@@ -66,7 +66,7 @@ pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
-pub use retention::{BodyTable, DroppedMonth, RetentionTurn};
+pub use retention::{BodyTable, DroppedMonth};
 pub use schema::SchemaFault;
 pub use tellings::{Teller, Telling};
 pub use testers::{Tester, TesterNumber};

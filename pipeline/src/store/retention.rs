@@ -41,12 +41,6 @@ impl DroppedMonth {
     }
 }
 
-/// The right to drop bytes, which one process at a time has; it ends with this value, or with the process.
-pub struct RetentionTurn {
-    /// Holds the lock, where several processes share the database.
-    _lock: Option<Tx>,
-}
-
 /// Longest wait for a table to be free while intake waits as well. Readers hold it for milliseconds, and a dump of the
 /// database for hours.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '300ms'";
@@ -154,17 +148,6 @@ impl Store {
     /// Whether the newest bytes of a report are there.
     pub async fn has_body(&self, number: i64) -> Result<bool> {
         Ok(query(HAS_BODY).bind(number).fetch_one(&self.readers).await?)
-    }
-
-    /// The right to drop bytes. `None`: another process has it. On SQLite everybody has: each batch is a transaction of
-    /// its own, and what is gone already is not dropped again.
-    pub async fn retention_turn(&self) -> Result<Option<RetentionTurn>> {
-        if !self.shared() {
-            return Ok(Some(RetentionTurn { _lock: None }));
-        }
-        let mut lock = self.begin_apart().await?;
-        let had: bool = query("SELECT pg_try_advisory_xact_lock(1634955129, 3)").fetch_one(lock.connection()).await?;
-        Ok(had.then_some(RetentionTurn { _lock: Some(lock) }))
     }
 }
 
