@@ -19,8 +19,7 @@ run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
 
 test: ## Run all tests, with real servers as far as they can be had
 	env $$(services/up postgres redis elasticsearch opensearch haproxy) sh -ec '$(CARGO) test --workspace; \
-		for profile in postgres redis; do \
-		TEST_PROFILE=$$profile $(CARGO) test --workspace --test it -- $(ANYWHERE); done'
+		for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test -p pipeline --test it -- $(ANYWHERE); done'
 
 test-profiles: ## Run the suites of pipeline and api on PostgreSQL, with the queue there and in Redis
 	env $$(services/up postgres redis elasticsearch) sh -ec 'for profile in postgres redis; do \
