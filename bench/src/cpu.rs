@@ -87,9 +87,13 @@ fn fields_of(id: u32) -> Option<Vec<f64>> {
 /// Seconds that all cores together were busy since the machine was started.
 fn of_machine() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let ticks: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).filter_map(|tick| tick.parse().ok()).collect();
+    let ticks: Vec<f64> =
+        text.lines().next()?.split_whitespace().skip(1).filter_map(|tick| tick.parse().ok()).collect();
     // User, nice, system, then idle and waiting for the disk, then interrupts and what other guests took.
-    Some(ticks.iter().enumerate().filter(|(at, _)| matches!(at, 0..=2 | 5..=7)).map(|(_, tick)| tick).sum::<f64>() / TICKS)
+    Some(
+        ticks.iter().enumerate().filter(|(at, _)| matches!(at, 0..=2 | 5..=7)).map(|(_, tick)| tick).sum::<f64>()
+            / TICKS,
+    )
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ impl Engine {
     pub async fn remove(&self, prefix: &str) -> anyhow::Result<()> {
         let (_, answer) = self.ask("GET", &format!("/{prefix}-*/_alias")).await?;
         // Each by its name: engines refuse to delete by a pattern.
-        for name in answer.as_object().into_iter().flat_map(|indices| indices.keys()).filter(|name| name.contains(prefix)) {
+        for name in
+            answer.as_object().into_iter().flat_map(|indices| indices.keys()).filter(|name| name.contains(prefix))
+        {
             self.ask("DELETE", &format!("/{name}")).await?;
         }
         self.ask("DELETE", &format!("/_index_template/{prefix}")).await.map(drop)

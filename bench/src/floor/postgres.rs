@@ -57,7 +57,12 @@ pub struct Copied {
 }
 
 /// Copies the rows of a table by `psql` out of a file into tables of their own. `None` when there is no `psql`.
-pub async fn copy_in(url: &str, connection: &mut PgConnection, table: &str, directory: &Path) -> anyhow::Result<Option<Copied>> {
+pub async fn copy_in(
+    url: &str,
+    connection: &mut PgConnection,
+    table: &str,
+    directory: &Path,
+) -> anyhow::Result<Option<Copied>> {
     let file = directory.join("rows.copy");
     let file = file.to_str().context("the temporary directory's name is not UTF-8")?;
     if run(psql(url).args(["--command", &format!("\\copy {table} TO '{file}'")]))?.is_none() {
