@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 DATA  ?= target/demo
+MODE  ?= all parts deployed
 
 # Left out of the runs on the other profiles: tests that choose a profile of their own, or are about files of the embedded one.
 ANYWHERE = --skip elastic --skip search_engine --skip an_index_ --skip redis_queue --skip postgres_queue --skip nodes --skip plans \
@@ -42,10 +43,9 @@ bench: ## Measure every scenario beside its floors, at a size of a few minutes
 	$(CARGO) build --release -p api -p bench
 	$${CARGO_TARGET_DIR:-target}/release/assay-bench all
 
-chaos: ## Kill, starve and break a running assay, and prove that it kept its promises
+chaos: ## Kill, starve and break a running assay, and prove that it kept its promises (MODE="all parts deployed")
 	$(CARGO) build -p api -p chaos
-	$${CARGO_TARGET_DIR:-target}/debug/assay-chaos
-	$${CARGO_TARGET_DIR:-target}/debug/assay-chaos --mode parts
+	for mode in $(MODE); do $${CARGO_TARGET_DIR:-target}/debug/assay-chaos --mode $$mode || exit; done
 
 fuzz: ## Try each parser of outside bytes with a hundred thousand inputs
 	CARGO_PROFILE_DEV_OPT_LEVEL=2 $(CARGO) run -p fuzz -- --inputs 100000

@@ -61,7 +61,7 @@ start_node() {
 }
 
 start_single() {
-    start_node "$1" "$1" 256 "$(port_of "$1")" "$(free_port)" cluster.name="assay-$1" discovery.type=single-node
+    start_node "$1" "$1" "${TEST_JAVA_HEAP:-256}" "$(port_of "$1")" "$(free_port)" cluster.name="assay-$1" discovery.type=single-node
 }
 
 needs_elasticsearch() { needs_search; }

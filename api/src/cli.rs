@@ -26,6 +26,7 @@ mod progress;
 mod reading;
 mod rebuild;
 mod reindex;
+mod retention;
 mod secret;
 mod serving;
 mod shown;
@@ -107,6 +108,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Check what is stored against itself, and mend what can be derived
     Fsck(fsck::Fsck),
+    /// Show which old bytes are kept no longer, and drop them
+    Retention(retention::Retention),
     /// Move a whole database to another: from SQLite to PostgreSQL, or back
     Copy(copy::Copy),
     /// Show the settings in force with their origins, and test each part
@@ -222,6 +225,7 @@ async fn run(Cli { said, command }: Cli) -> anyhow::Result<exit::Class> {
         Command::Migrate(migrate) => serving::migrate(migrate, said).await.map(|()| done),
         Command::Rebuild(rebuild) => rebuild::rebuild(rebuild, said).await,
         Command::Fsck(fsck) => fsck::fsck(fsck, said).await,
+        Command::Retention(retention) => retention::retention(retention, said).await,
         Command::Copy(copy) => copy::copy(copy, said).await,
         Command::Check(check) => check::check(check, said).await,
         Command::Token(token) => token::token(token, said).await.map(|()| done),

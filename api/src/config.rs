@@ -10,6 +10,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use pipeline::index::Address;
+use pipeline::retention::Policy;
 use reqwest::Url;
 
 pub mod keys;
@@ -23,7 +24,7 @@ pub use layers::{Origin, Sources};
 pub use networks::Networks;
 pub use units::{Listen, LogFormat, Secret, Size};
 
-use keys::{Asking, Doors, Node};
+use keys::{Asking, Doors, Keeping, Node};
 use layers::Layers;
 
 /// The checked settings of a server, and of the commands that work on its data directory.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub read: Reading,
     pub publish: Publishing,
     pub uploads: Uploads,
+    /// For how long bytes are kept.
+    pub retention: Policy,
     pub log: Log,
     /// Each setting as it is in force and where it was said, in the order of the manual, secrets masked.
     pub effective: Vec<Effective>,
@@ -159,6 +162,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let read = Reading::read(&mut layers);
     let publish = Publishing::read(&mut layers);
     let uploads = Uploads::read(&mut layers);
+    let keeping = Keeping::read(&mut layers);
     let log = Log::read(&mut layers);
     Asking::read(&mut layers);
 
@@ -190,6 +194,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         read,
         publish,
         uploads,
+        retention: policy(&keeping),
         log,
         effective: layers.finish()?,
     })
@@ -229,6 +234,11 @@ fn intake(doors: Doors, anonymous: bool, layers: &mut Layers) -> Intake {
         memory,
         disk_reserve: doors.disk_reserve,
     }
+}
+
+fn policy(keeping: &Keeping) -> Policy {
+    let months = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Policy { bodies: months(keeping.bodies), superseded_bodies: months(keeping.superseded_bodies) }
 }
 
 fn data_directory(said: Option<PathBuf>, layers: &mut Layers) -> PathBuf {

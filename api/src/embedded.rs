@@ -4,10 +4,12 @@ mod hold;
 mod moving;
 mod outside;
 mod reindex;
+mod retention;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -17,10 +19,11 @@ use pipeline::index::{DocumentIndex, Elastic, IndexError, Tantivy};
 use pipeline::publish::{Artefacts, Pace};
 use pipeline::queue::OutsideQueue;
 use pipeline::spool::{self, Glance};
-use pipeline::store::{SchemaFault, Scope, Store};
+use pipeline::store::{SchemaFault, Scope, Store, StoreError};
 use pipeline::tokens::{self, Issue};
 use schemas::views::TokenView;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Database, Index, Queue, Settings};
 use crate::server::spooling;
@@ -29,7 +32,11 @@ use hold::held;
 pub use hold::{Hold, InUse, hold};
 pub use moving::{AtWork, Ends};
 pub use reindex::{Reindexed, reindex};
+pub use retention::{Kept, due, retain};
 pub use upkeep::{Beginning, Fsck, Indexing, Rebuilt, fsck, rebuild, shadow};
+
+/// Time after which a database that was away is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why the database cannot be worked on by this version.
 #[derive(Debug, thiserror::Error)]
@@ -66,15 +73,39 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
 pub async fn open_if_there(settings: &Settings) -> anyhow::Result<(Store, bool)> {
     prepare(settings)?;
     let store = unmigrated(settings).await?;
-    if store.shared()
-        && let Err(error) = store.migrations().await
-        && error.transient()
-    {
-        tracing::warn!(error = %chain(&error), "the database {} is away at the start", settings.database);
-        return Ok((store, false));
+    let asked = match store.shared() {
+        true => store.migrations().await.err().filter(StoreError::transient),
+        false => None,
+    };
+    // It may go away between the question and the answer.
+    let away = match asked {
+        Some(error) => Some(anyhow::Error::new(error)),
+        None => bring_up(settings, &store).await.err(),
+    };
+    let Some(error) = away else { return Ok((store, true)) };
+    let transient = error.downcast_ref::<StoreError>().is_some_and(StoreError::transient);
+    if !(store.shared() && transient) {
+        return Err(error);
     }
-    bring_up(settings, &store).await?;
-    Ok((store, true))
+    tracing::warn!(error = %format!("{error:#}"), "the database {} is away at the start", settings.database);
+    Ok((store, false))
+}
+
+/// As [`open`], for a process that can do nothing without a database: one on another machine that is away is waited for,
+/// until `stop`. `None`: it was told to stop before.
+pub async fn open_when_there(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Option<Store>> {
+    while !stop.is_cancelled() {
+        let (store, there) = open_if_there(settings).await?;
+        if there {
+            return Ok(Some(store));
+        }
+        store.close().await;
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    Ok(None)
 }
 
 async fn bring_up(settings: &Settings, store: &Store) -> anyhow::Result<()> {

@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection as _, SqliteConnection};
 
+pub mod bulk;
+pub mod postgres;
+pub mod redis;
+
 /// The rows of the change feed, as the `sqlite3` shell writes them with `-json`.
 const CHANGES: &str = "\
 select x.change_number as number, 'result' as kind, lower(hex(r.id)) as key, x.removed, x.document as value

@@ -20,6 +20,11 @@ impl Connection {
         Ok(Connection { stream, chunk: vec![0; 64 * 1024], answer: Answer::default() })
     }
 
+    /// The last answer, when nothing more is to be sent.
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+
     /// Sends one whole request, and reads the whole answer.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<&Answer> {
         self.stream.write_all(request).await?;

@@ -18,12 +18,12 @@ const BATCH_BYTES: usize = 2 * 1024 * 1024;
 const BATCH_REPORTS: usize = 1_000;
 const SENDERS: usize = 4;
 
-/// Sends reports `0..count` as batches of lines, and returns when all are accepted.
-pub async fn load(address: SocketAddr, generator: &Arc<Generator>, count: u64) -> anyhow::Result<()> {
+/// Sends reports `0..count` as batches of lines, to all addresses in turn, and returns when all are accepted.
+pub async fn load(addresses: &[SocketAddr], generator: &Arc<Generator>, count: u64) -> anyhow::Result<()> {
     let batch = (BATCH_BYTES / generator.report(0).len()).clamp(20, BATCH_REPORTS) as u64;
     let next = Arc::new(AtomicU64::new(0));
     let mut senders = JoinSet::new();
-    for _ in 0..SENDERS {
+    for address in addresses.iter().copied().cycle().take(SENDERS) {
         let (generator, next) = (generator.clone(), next.clone());
         senders.spawn(async move {
             let mut connection = Connection::open(address).await.context("could not connect")?;

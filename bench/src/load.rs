@@ -23,9 +23,10 @@ pub enum Pace {
 }
 
 /// What load to put on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
-    pub address: SocketAddr,
+    /// Where requests go; the connections take turns.
+    pub addresses: Vec<SocketAddr>,
     pub connections: usize,
     pub duration: Duration,
     pub pace: Pace,
@@ -90,8 +91,9 @@ pub async fn drive(plan: Plan, first: u64, requests: Arc<impl Requests>) -> anyh
     let next = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let mut connections = JoinSet::new();
-    for _ in 0..plan.connections {
-        connections.spawn(run(plan, first, began, next.clone(), requests.clone()));
+    anyhow::ensure!(!plan.addresses.is_empty(), "there is nobody to put a load on");
+    for address in plan.addresses.iter().cycle().take(plan.connections) {
+        connections.spawn(run(plan.clone(), *address, first, began, next.clone(), requests.clone()));
     }
     let mut outcome = Outcome::default();
     while let Some(one) = connections.join_next().await {
@@ -104,12 +106,13 @@ pub async fn drive(plan: Plan, first: u64, requests: Arc<impl Requests>) -> anyh
 
 async fn run(
     plan: Plan,
+    address: SocketAddr,
     first: u64,
     began: Instant,
     next: Arc<AtomicU64>,
     requests: Arc<impl Requests>,
 ) -> anyhow::Result<Outcome> {
-    let mut connection = Connection::open(plan.address).await.context("could not connect")?;
+    let mut connection = Connection::open(address).await.context("could not connect")?;
     let mut outcome = Outcome::default();
     let mut request = Vec::new();
     while let Some((number, due)) = take_turn(&plan, began, &next).await {
@@ -131,7 +134,7 @@ async fn run(
                 if outcome.broken > 100 {
                     return Err(error).context("the connection broke a hundred times");
                 }
-                connection = Connection::open(plan.address).await.context("could not connect again")?;
+                connection = Connection::open(address).await.context("could not connect again")?;
             }
         }
     }
@@ -183,7 +186,7 @@ mod tests {
     }
 
     fn plan(address: SocketAddr, connections: usize, pace: Pace) -> Plan {
-        Plan { address, connections, duration: Duration::from_millis(500), pace }
+        Plan { addresses: vec![address], connections, duration: Duration::from_millis(500), pace }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
+mod child;
+mod cpu;
 mod dictionary;
+mod engine;
 mod floor;
 mod histogram;
 mod http;
@@ -17,6 +20,8 @@ mod options;
 mod samples;
 mod scenarios;
 mod server;
+mod servers;
+mod testbed;
 
 use bench::generator;
 use bench::harness::interrupted;

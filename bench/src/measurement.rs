@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Display};
 
+use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::histogram::Latencies;
-use crate::options::Options;
+use crate::options::{Options, Profile};
 
 /// One scenario's figures.
 #[derive(Clone, Debug, Serialize)]
@@ -59,10 +60,21 @@ pub struct Run {
     pub rate: f64,
     pub size: usize,
     pub settings: Vec<String>,
+    /// Left out where it is the embedded one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<DeployedRun>,
     pub cores: usize,
     pub system: String,
     pub assay: String,
     pub bench: &'static str,
+}
+
+/// The same, where assay was several processes on servers.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeployedRun {
+    pub profile: String,
+    pub apis: u16,
+    pub worker_processes: u16,
 }
 
 impl Measurement {
@@ -87,6 +99,7 @@ impl Measurement {
                 rate: options.rate,
                 size: options.size,
                 settings: options.settings.clone(),
+                deployed: DeployedRun::of(options),
                 cores: std::thread::available_parallelism().map_or(0, usize::from),
                 system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
                 assay: version(options),
@@ -118,6 +131,20 @@ impl Measurement {
     pub fn at_most(&mut self, name: &'static str, bound: f64, got: Option<f64>) {
         let got = got.unwrap_or(f64::INFINITY);
         self.targets.push(Target { name, wanted: format!("at most {bound}"), got, met: got <= bound });
+    }
+}
+
+impl DeployedRun {
+    fn of(options: &Options) -> Option<Self> {
+        let profile = options.profile.to_possible_value()?.get_name().to_owned();
+        let deployed = options.profile != Profile::Embedded;
+        deployed.then_some(DeployedRun { profile, apis: options.apis, worker_processes: options.worker_processes })
+    }
+}
+
+impl Display for DeployedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " --profile {} --apis {} --worker-processes {}", self.profile, self.apis, self.worker_processes)
     }
 }
 
@@ -155,9 +182,10 @@ impl Display for Measurement {
         }
         let run = &self.run;
         let count = run.reports.map_or(String::new(), |reports| format!(" --reports {reports}"));
+        let deployed = run.deployed.as_ref().map_or(String::new(), DeployedRun::to_string);
         write!(
             f,
-            "  again: assay-bench {}{count} --seconds {} --connections {} --size {} --seed {}   ({}, {} cores)",
+            "  again: assay-bench {}{deployed}{count} --seconds {} --connections {} --size {} --seed {}   ({}, {} cores)",
             self.scenario, run.seconds, run.connections, run.size, run.seed, run.assay, run.cores,
         )
     }

@@ -4,7 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bench::harness;
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+/// What assay runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// One process, `assay serve`, on a directory
+    #[default]
+    Embedded,
+    /// Nodes and workers on PostgreSQL, with the queue there, and Elasticsearch
+    Postgres,
+    /// Nodes and workers on PostgreSQL, with the queue in Redis, and Elasticsearch
+    Redis,
+}
 
 /// Options of every scenario.
 #[derive(Args, Clone, Debug)]
@@ -33,6 +45,15 @@ pub struct Options {
     /// The program measured [default: the one beside this program]
     #[arg(long, global = true, value_name = "PATH", env = "ASSAY_BIN")]
     pub assay: Option<PathBuf>,
+    /// What assay runs on
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub profile: Profile,
+    /// `assay api` processes, where the profile has them; the load is spread over all
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub apis: u16,
+    /// `assay worker` processes, where the profile has them; `process` measures one and so many, at least two
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub worker_processes: u16,
     /// Setting for the server, such as workers=2
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub settings: Vec<String>,

@@ -1,41 +1,39 @@
-//! The processes a run starts: assay itself on a data directory of its own, and the floors' bare handlers. Each is
-//! stopped when its value is dropped.
+//! The servers a run starts: assay itself on a data directory of its own, or one of its nodes, and the floors' bare
+//! handlers. Each is stopped when its value is dropped.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::child::Process;
 use crate::options::Options;
 
 /// How long a server may take to listen.
 const START: Duration = Duration::from_secs(120);
-/// How long a server may take to stop when asked.
-const STOP: Duration = Duration::from_secs(30);
 /// What a server prints before its address once it is ready.
 const READY: &str = "listening on http://";
 
 /// A running server.
 pub struct Server {
-    child: Child,
+    process: Process,
     pub address: SocketAddr,
 }
 
 impl Server {
     /// Starts assay on `data`. Settings of the command line win over `settings`.
     pub fn assay(options: &Options, data: &Path, settings: &[&str]) -> anyhow::Result<Self> {
-        let mut command = Command::new(options.program()?);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        for setting in settings.iter().copied().chain(options.settings.iter().map(String::as_str)) {
-            command.args(["--set", setting]);
-        }
-        // A setting with a relative path must not leave anything behind where the bench was called.
-        command.current_dir(data.parent().context("the data directory has no parent")?);
+        let command = assay(options, "serve", data, settings)?;
+        Server::start(command, &data.with_extension("log"))
+    }
+
+    /// Starts `assay api`. Settings of the command line win over `settings`.
+    pub fn api(options: &Options, data: &Path, settings: &[&str]) -> anyhow::Result<Self> {
+        let command = assay(options, "api", data, settings)?;
         Server::start(command, &data.with_extension("log"))
     }
 
@@ -47,12 +45,9 @@ impl Server {
     }
 
     fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
-        let log_file =
-            File::options().create(true).append(true).open(log).context("could not open the server's log")?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
-        let mut child =
-            command.spawn().with_context(|| format!("could not start {}", command.get_program().display()))?;
-        let stdout = child.stdout.take().context("the server has no stdout")?;
+        command.stdout(Stdio::piped());
+        let mut process = Process::start(command, log)?;
+        let stdout = process.stdout().context("the server has no stdout")?;
         let (sender, receiver) = mpsc::channel();
         // The thread reads to the end, so that the server never waits for its stdout to be read.
         std::thread::spawn(move || {
@@ -63,55 +58,40 @@ impl Server {
             }
         });
         match receiver.recv_timeout(START) {
-            Ok(address) => Ok(Server { child, address: address.context("the server listens on no IP address")? }),
-            Err(_) => {
-                kill(&mut child);
-                anyhow::bail!("the server did not say that it listens; its log ends with:\n{}", tail(log))
-            }
+            Ok(address) => Ok(Server { process, address: address.context("the server listens on no IP address")? }),
+            Err(_) => anyhow::bail!("the server did not say that it listens; its log ends with:\n{}", process.log()),
         }
+    }
+
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// The most memory it has had, in MB of 1,000,000 bytes; `None` where there is no `/proc`.
     pub fn peak_memory(&self) -> Option<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kibibytes: f64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
-        Some(kibibytes * 1024.0 / 1e6)
+        self.process.peak_memory()
     }
 
     /// Asks the server to end, and waits until it has.
-    pub fn stop(mut self) -> anyhow::Result<()> {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        if asked.is_ok_and(|status| status.success()) {
-            let began = Instant::now();
-            while began.elapsed() < STOP {
-                if self.child.try_wait().context("could not wait for the server")?.is_some() {
-                    return Ok(());
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            eprintln!("the server did not stop within {} s; it is killed", STOP.as_secs());
-        }
-        Ok(())
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.process.stop()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        kill(&mut self.child);
+/// A command of assay on a data directory, with its settings.
+pub fn assay(options: &Options, command: &str, data: &Path, settings: &[&str]) -> anyhow::Result<Command> {
+    let mut assay = Command::new(options.program()?);
+    assay.arg(command);
+    if matches!(command, "serve" | "api") {
+        assay.args(["--listen", "127.0.0.1:0"]);
     }
-}
-
-fn kill(child: &mut Child) {
-    // Both fail only when the process is gone already, which is what is wanted.
-    child.kill().ok();
-    child.wait().ok();
-}
-
-fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    assay.arg("--data").arg(data);
+    for setting in settings.iter().copied().chain(options.settings.iter().map(String::as_str)) {
+        assay.args(["--set", setting]);
+    }
+    // A setting with a relative path must not leave anything behind where the bench was called.
+    assay.current_dir(data.parent().context("the data directory has no parent")?);
+    Ok(assay)
 }
 
 /// Bytes of each file and folder right below `directory`, folders with all they hold.

@@ -62,7 +62,7 @@ impl Default for Watch {
             processes: Mutex::new(Check::new("processes", "no process ends by itself or panics")),
             recoveries: Mutex::new(Check::new(
                 "recoveries",
-                "once a full disk has room, or an index was damaged, all goes on without a restart",
+                "once a full disk has room, an index was damaged, or a server is back, all goes on without a restart",
             )),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -53,9 +53,16 @@ pub struct Receipt {
     pub digest: String,
     pub state: String,
     pub withdrawn: bool,
+    /// Digests of bodies that were spooled under the same id and then refused.
+    pub refused: Vec<String>,
 }
 
 impl Receipt {
+    /// Whether it is about a body that waits in a node's spool: its revision is not known yet.
+    pub fn spooled(&self) -> bool {
+        self.state == "spooled"
+    }
+
     pub fn read(value: &Value) -> Option<Receipt> {
         let state = value["state"].as_str()?.to_owned();
         Some(Receipt {
@@ -63,6 +70,9 @@ impl Receipt {
             digest: value["digest"].as_str()?.to_owned(),
             withdrawn: !value["withdrawn"].is_null() || matches!(state.as_str(), "withdrawn" | "retracted"),
             state,
+            refused: (value["refused"].as_array().into_iter().flatten())
+                .filter_map(|refusal| refusal["digest"].as_str().map(str::to_owned))
+                .collect(),
         })
     }
 }
@@ -82,6 +92,19 @@ pub enum Answer {
     Cut,
     /// There was a connection, and no answer for longer than any process is paused.
     Silent,
+}
+
+impl Answer {
+    /// In a few words.
+    pub fn told(&self) -> String {
+        match self {
+            Answer::Taken(status, _) | Answer::Refused(status, _) => status.to_string(),
+            Answer::TurnedAway => "429 or 503".to_owned(),
+            Answer::Unsent => "no connection".to_owned(),
+            Answer::Cut => "an answer cut off".to_owned(),
+            Answer::Silent => "silence".to_owned(),
+        }
+    }
 }
 
 /// Sends requests.
@@ -123,6 +146,19 @@ impl Client {
         match answer {
             Answer::Silent if gone => Answer::Cut,
             answer => answer,
+        }
+    }
+
+    /// Waits until whoever is asked first can do its work: a proxy may still believe that it has no node.
+    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let ready = self.get("/readyz", "application/json").await;
+            match ready {
+                Ok((200, _)) => return Ok(()),
+                ready if Instant::now() >= end => anyhow::bail!("assay did not get ready: {ready:?}"),
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         }
     }
 

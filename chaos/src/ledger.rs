@@ -18,6 +18,12 @@ pub struct Account {
     pub acknowledged: BTreeMap<i64, String>,
     /// Digests of bodies sent without an answer: each may have been stored, once.
     pub perhaps: Vec<String>,
+    /// Digests of bodies that a node took into its spool: each is stored later, as a revision that is not known.
+    pub spooled: Vec<String>,
+    /// Digests of bodies in a spool that must not be stored: another tester's, and corrections of what is retracted.
+    pub unwanted: Vec<String>,
+    /// How often a body that was sent once may be stored: another one may come between.
+    pub ways: usize,
     pub retracted: Retracted,
 }
 
@@ -39,6 +45,9 @@ impl Account {
             forms: Vec::new(),
             acknowledged: BTreeMap::new(),
             perhaps: Vec::new(),
+            spooled: Vec::new(),
+            unwanted: Vec::new(),
+            ways: 1,
             retracted: Retracted::No,
         }
     }
@@ -56,7 +65,8 @@ impl Account {
     /// is lost; and as `revised`: the last revision is the one that counts.
     pub fn judge(&self, receipt: Option<&Receipt>) -> Verdict {
         let Some(receipt) = receipt else {
-            let lost = !self.acknowledged.is_empty() || self.retracted == Retracted::Yes;
+            let taken = !self.acknowledged.is_empty() || !self.spooled.is_empty();
+            let lost = taken || self.retracted == Retracted::Yes;
             return Verdict { kept: if lost { Err("it is not there".to_owned()) } else { Ok(()) }, revised: Ok(()) };
         };
         Verdict { kept: self.judge_outcome(receipt), revised: self.judge_revision(receipt) }
@@ -86,11 +96,25 @@ impl Account {
         if *revision < last {
             return Err(format!("revision {last} was acknowledged, and it is at {revision}"));
         }
-        // Each body without an answer was stored at most once.
+        // Each body without an answer, and each that was spooled, was stored no more often than there are ways for it.
         let beyond = usize::try_from(revision - last).unwrap_or(usize::MAX);
-        match beyond <= self.perhaps.len() && self.perhaps.contains(digest) {
+        let most = self.ways * (self.perhaps.len() + self.spooled.len());
+        match beyond <= most && self.may_be_stored(digest) {
             true => Ok(()),
             false => Err(format!("revision {revision} is {digest}, which nothing sent can explain")),
+        }
+    }
+
+    /// Whether a body may have become a revision without an acknowledgement that says which.
+    pub fn may_be_stored(&self, digest: &str) -> bool {
+        self.perhaps.iter().chain(&self.spooled).any(|known| known == digest)
+    }
+
+    /// Whether a revision may have this digest.
+    pub fn may_be_revision(&self, revision: i64, digest: &str) -> bool {
+        match self.acknowledged.get(&revision) {
+            Some(acknowledged) => acknowledged == digest,
+            None => self.may_be_stored(digest),
         }
     }
 
@@ -121,7 +145,8 @@ mod tests {
     }
 
     fn receipt(revision: i64, digest: &str) -> Receipt {
-        Receipt { revision, digest: digest.to_owned(), state: "processed".to_owned(), withdrawn: false }
+        let (digest, state) = (digest.to_owned(), "processed".to_owned());
+        Receipt { revision, digest, state, withdrawn: false, refused: Vec::new() }
     }
 
     #[test]
@@ -151,6 +176,23 @@ mod tests {
         assert_eq!(account.judge(None), Verdict { kept: Ok(()), revised: Ok(()) });
         assert_eq!(account.judge(Some(&receipt(1, "a"))).revised, Ok(()));
         assert!(account.judge(Some(&receipt(1, "x"))).revised.is_err());
+    }
+
+    #[test]
+    fn what_was_spooled_is_stored_as_some_revision() {
+        let mut account = account(&[(1, "a"), (3, "c")], &[]);
+        account.spooled = vec!["b".to_owned()];
+        for right in [receipt(3, "c"), receipt(4, "b")] {
+            assert_eq!(account.judge(Some(&right)).revised, Ok(()), "{right:?}");
+        }
+        for wrong in [receipt(3, "b"), receipt(4, "c"), receipt(4, "a"), receipt(5, "b")] {
+            assert!(account.judge(Some(&wrong)).revised.is_err(), "{wrong:?}");
+        }
+        assert!(
+            account.may_be_revision(2, "b") && !account.may_be_revision(2, "c") && !account.may_be_revision(1, "b")
+        );
+        let alone = Account { spooled: vec!["b".to_owned()], ..Account::new(0, "id".to_owned(), 0) };
+        assert!(alone.judge(None).kept.is_err());
     }
 
     #[test]

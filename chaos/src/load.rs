@@ -10,7 +10,7 @@ use futures::future::{join_all, try_join_all};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::delivery::{Courier, Delivered, End};
+use crate::delivery::{Courier, Delivered, DeliveredMany, End, Line};
 use crate::ledger::{Account, Retracted};
 use crate::reports::{Body, Reports};
 
@@ -22,6 +22,10 @@ const HANDS: usize = 12;
 const LATER: usize = 60;
 /// The form another tester tries to put in the place of a report.
 const FOREIGN: u64 = 1_000;
+
+/// Ways of a body to the database behind a proxy that sends it to both nodes: of each node, one straight there after its
+/// time is over, and one out of the spool.
+const WAYS: usize = 4;
 
 /// A tester with a token of their own.
 #[derive(Clone, Debug)]
@@ -161,13 +165,19 @@ impl Load {
         let bodies: Vec<Body> =
             accounts.iter_mut().map(|account| self.form(account, 0)).collect::<anyhow::Result<_>>()?;
         let Some(owner) = accounts.first() else { return Ok(()) };
-        let answers = self.courier.deliver_many(&bodies, self.token(owner)).await;
+        let DeliveredMany { perhaps, lines } = self.courier.deliver_many(&bodies, self.token(owner)).await;
         for (place, (account, body)) in accounts.iter_mut().zip(&bodies).enumerate() {
-            match answers.as_ref().map(|lines| lines[place]) {
+            match lines.as_ref().map(|lines| lines[place]) {
+                Some(Line { spooled: true, .. }) => account.spooled.push(body.digest.clone()),
                 // Nothing but this body was ever sent, so it is the first revision.
-                Some(200 | 202) => self.acknowledge(account, 1, &body.digest),
-                Some(status) => self.courier.watch.answer(false, || format!("a line was answered {status}")),
-                None => account.perhaps.push(body.digest.clone()),
+                Some(Line { status: 200 | 202, .. }) => self.acknowledge(account, 1, &body.digest),
+                Some(Line { status, .. }) => {
+                    self.courier.watch.answer(false, || format!("a line was answered {status}"));
+                }
+                None => {}
+            }
+            if perhaps {
+                account.perhaps.push(body.digest.clone());
             }
         }
         Ok(())
@@ -198,7 +208,7 @@ impl Load {
             self.correct(&mut account, &mut random).await?;
         }
         if random.random_bool(0.1) {
-            self.meddle(&account).await?;
+            self.meddle(&mut account).await?;
         }
         if self.retracting && !account.acknowledged.is_empty() && random.random_bool(0.1) {
             self.retract(&mut account, &mut random).await?;
@@ -233,7 +243,7 @@ impl Load {
     }
 
     /// Another tester sends something else under the id of a report that is there.
-    async fn meddle(&self, account: &Account) -> anyhow::Result<()> {
+    async fn meddle(&self, account: &mut Account) -> anyhow::Result<()> {
         if account.acknowledged.is_empty() {
             return Ok(());
         }
@@ -245,6 +255,10 @@ impl Load {
                 let digests = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|word| word.len() == 64).count();
                 let both = text.contains(&body.digest) && digests >= 2;
                 self.courier.watch.answer(both, || format!("a conflict without both digests: {text}"));
+            }
+            // Whose the report is can be asked later.
+            End::Taken(receipt) if receipt.spooled() && receipt.digest == body.digest => {
+                account.unwanted.push(body.digest.clone());
             }
             End::Taken(_) => self.courier.watch.answer(false, || format!("another tester corrected {}", account.id)),
             End::Refused | End::Abandoned => {}
@@ -271,9 +285,15 @@ impl Load {
         if account.retracted == Retracted::Yes && random.random_bool(0.5) {
             // A correction does not bring it back.
             let body = self.form(account, 3)?;
-            let delivered = self.courier.deliver(&body, self.token(account)).await;
-            let taken = matches!(delivered.end, End::Taken(_));
-            self.courier.watch.answer(!taken, || format!("{} was corrected after its retraction", account.id));
+            match self.courier.deliver(&body, self.token(account)).await.end {
+                End::Taken(receipt) if receipt.spooled() && receipt.digest == body.digest => {
+                    account.unwanted.push(body.digest.clone());
+                }
+                End::Taken(_) => {
+                    self.courier.watch.answer(false, || format!("{} was corrected after its retraction", account.id));
+                }
+                _ => self.courier.watch.answer(true, String::new),
+            }
         }
         Ok(())
     }
@@ -284,6 +304,12 @@ impl Load {
             account.perhaps.push(body.digest.clone());
         }
         match delivered.end {
+            End::Taken(receipt) if receipt.spooled() => {
+                // Of another body that waits, its own delivery told; then this one is in the database already.
+                if receipt.digest == body.digest {
+                    account.spooled.push(receipt.digest);
+                }
+            }
             End::Taken(receipt) => self.acknowledge(account, receipt.revision, &receipt.digest),
             End::Conflict(text) => {
                 self.courier.watch.answer(false, || format!("{} was refused its own tester: {text}", account.id));
@@ -315,7 +341,8 @@ impl Load {
 
     pub fn account(&self, index: u64) -> Account {
         let owner = (index / BLOCK) as usize % self.testers.len();
-        Account::new(index, self.reports.id(index), owner)
+        let ways = if self.courier.availability.is_some() { WAYS } else { 1 };
+        Account { ways, ..Account::new(index, self.reports.id(index), owner) }
     }
 
     pub fn token(&self, account: &Account) -> &str {

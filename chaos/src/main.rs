@@ -5,37 +5,45 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+mod availability;
 mod breakage;
 mod check;
 mod client;
 mod delivery;
+mod deployment;
 mod disk;
 mod faults;
 mod follower;
+mod front;
 mod ledger;
 mod load;
 mod mirror;
 mod options;
+mod outages;
 mod process;
 mod proof;
 mod recount;
 mod reports;
 mod revival;
 mod run;
+mod servers;
 mod stage;
 mod story;
 mod tally;
+mod trouble;
 
 use bench::harness::interrupted;
 use mirror::Following;
 use options::Options;
+use servers::NotHad;
 
 /// Kills, pauses and starves a running assay while reports come in, and proves afterwards that nothing was lost,
 /// counted twice, or missed.
 ///
 /// It starts assay on a temporary data directory and free ports of 127.0.0.1. Where it may mount a tmpfs, the
-/// directory lies on a small disk of its own, which is filled now and then. The exit code is 0 when every check passed,
-/// 1 when one did not, and 2 when the run itself failed.
+/// directory lies on a small disk of its own, which is filled now and then. With `--mode deployed` it starts PostgreSQL,
+/// Redis, Elasticsearch and HAProxy as well, for itself alone, and kills them, too. The exit code is 0 when every check
+/// passed, 1 when one did not, 2 when the run itself failed, and 3 when such a server cannot be had.
 #[derive(Debug, Parser)]
 #[command(name = "assay-chaos", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Line {
@@ -68,7 +76,7 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(if error.is::<NotHad>() { 3 } else { 2 })
         }
     }
 }

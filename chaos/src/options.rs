@@ -24,6 +24,9 @@ pub struct Options {
     /// Which processes are run, and killed
     #[arg(long, value_enum, default_value_t = Mode::All)]
     pub mode: Mode,
+    /// Where jobs wait, of the deployed profile
+    #[arg(long, value_enum, default_value_t = Queue::Redis)]
+    pub queue: Queue,
     /// Median bytes of a report
     #[arg(long, value_name = "BYTES", default_value_t = 1500)]
     pub size: usize,
@@ -51,6 +54,16 @@ pub enum Mode {
     All,
     /// Two `assay api` and one `assay worker` on one data directory
     Parts,
+    /// Two `assay api` behind HAProxy and two `assay worker`, with PostgreSQL, Redis and Elasticsearch, which are killed, too
+    Deployed,
+}
+
+/// Where the jobs of the deployed profile wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Queue {
+    Redis,
+    /// There is no Redis at all.
+    Postgres,
 }
 
 impl Mode {
@@ -58,6 +71,7 @@ impl Mode {
         match self {
             Mode::All => "all",
             Mode::Parts => "parts",
+            Mode::Deployed => "deployed",
         }
     }
 }

@@ -21,6 +21,7 @@ const READY: &str = "listening on http://";
 #[derive(Clone, Debug)]
 pub struct Recipe {
     pub program: PathBuf,
+    /// Where commands that are no server's work.
     pub data: PathBuf,
     pub settings: Vec<String>,
     /// All processes' stderr, one after the other.
@@ -35,20 +36,31 @@ pub enum Part {
     Worker,
 }
 
+/// A process that is to run, and where.
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub part: Part,
+    pub data: PathBuf,
+    /// `HOST:PORT` to answer at; port 0 picks a free one.
+    pub listen: String,
+}
+
 /// A running process. It is killed when this is dropped.
 pub struct Process {
     pub part: Part,
+    /// Its place among the processes that are to run.
+    pub post: usize,
     /// Where it answers, if it does.
     pub base: Option<String>,
     child: Child,
 }
 
 impl Recipe {
-    /// A command of assay on this data directory.
-    pub fn command(&self, words: &[&str]) -> anyhow::Result<Command> {
+    /// A command of assay on a data directory.
+    fn command(&self, words: &[&str], data: &Path) -> anyhow::Result<Command> {
         let log = File::options().create(true).append(true).open(&self.log).context("the log could not be opened")?;
         let mut command = Command::new(&self.program);
-        command.args(words).arg("--data").arg(&self.data);
+        command.args(words).arg("--data").arg(data);
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
@@ -67,21 +79,23 @@ impl Recipe {
 
     /// The same of a command that may fail, with how it ended.
     pub async fn told(&self, words: &[&str]) -> anyhow::Result<(ExitStatus, serde_json::Value)> {
-        let ended = self.command(words)?.output().await.with_context(|| format!("{words:?} could not be run"))?;
+        let ended =
+            self.command(words, &self.data)?.output().await.with_context(|| format!("{words:?} could not be run"))?;
         let printed = serde_json::from_slice(&ended.stdout).with_context(|| {
             format!("assay {words:?} ended with {} and no JSON; its log ends with:\n{}", ended.status, self.log_end())
         })?;
         Ok((ended.status, printed))
     }
 
-    /// Starts a part, and waits until it answers.
-    pub async fn start(&self, part: Part) -> anyhow::Result<Process> {
+    /// Starts what is to run at a post, and waits until it answers.
+    pub async fn start(&self, post: usize, Post { part, data, listen }: &Post) -> anyhow::Result<Process> {
+        let part = *part;
         let words: &[&str] = match part {
-            Part::Serve => &["serve", "--listen", "127.0.0.1:0"],
-            Part::Api => &["api", "--listen", "127.0.0.1:0"],
+            Part::Serve => &["serve", "--listen", listen],
+            Part::Api => &["api", "--listen", listen],
             Part::Worker => &["worker"],
         };
-        let mut child = self.command(words)?.spawn().context("assay could not be started")?;
+        let mut child = self.command(words, data)?.spawn().context("assay could not be started")?;
         let stdout = child.stdout.take().context("assay has no stdout")?;
         let base = match part {
             Part::Worker => None,
@@ -91,7 +105,7 @@ impl Recipe {
                 Some(base.with_context(|| format!("assay ended at its start; its log ends with:\n{}", self.log_end()))?)
             }
         };
-        Ok(Process { part, base, child })
+        Ok(Process { part, post, base, child })
     }
 
     /// The last lines of the log.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
 
 use crate::client::{Answer, Receipt};
@@ -21,14 +22,17 @@ impl Load {
         let mut last = Answer::Unsent;
         tally.reports.add();
         for door in 0..client.addresses.count() {
-            let mut taken = false;
+            let (mut taken, mut spooled) = (false, false);
             while !taken && Instant::now() < end {
                 last = client.submit(door, self.token(&account), "application/json", body.bytes.clone()).await;
                 taken = matches!(last, Answer::Taken(..));
+                spooled = matches!(&last, Answer::Taken(_, text) if text.contains("\"spooled\""));
                 tally.sends.add();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            if taken {
+            if taken && spooled {
+                account.spooled.push(body.digest.clone());
+            } else if taken {
                 tally.acknowledged.add();
                 account.acknowledge(1, &body.digest).map_err(anyhow::Error::msg)?;
             } else {
@@ -37,16 +41,32 @@ impl Load {
             self.courier.watch.recovery(taken, || format!("door {door} took no report for {PATIENCE:?}: {last:?}"));
         }
         let path = format!("/v4/reports/{}/receipt?wait=1", account.id);
-        let mut state = String::new();
+        let (mut state, mut receipt) = (String::new(), Value::Null);
         while state != "processed" && Instant::now() < end {
-            let receipt = client.json(&path).await.unwrap_or(Value::Null);
+            receipt = client.json(&path).await.unwrap_or(Value::Null);
             state = Receipt::read(&receipt).map_or_else(|| "not there".to_owned(), |receipt| receipt.state);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let processed = state == "processed";
         self.courier.watch.recovery(processed, || format!("{} was {state} after {PATIENCE:?}", account.id));
         self.finish(account);
+        if processed && self.courier.availability.is_some() {
+            self.catch_up(&receipt["received_at"], end + PATIENCE).await;
+        }
         Ok(())
+    }
+
+    /// Waits until everything is processed that was received before a moment: what a queue has lost must not be left to
+    /// the next worker that starts.
+    async fn catch_up(&self, received_at: &Value, end: Instant) {
+        let (wanted, mut fresh) = (moment(received_at), None);
+        while (fresh.is_none() || fresh < wanted) && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let status = self.courier.client.json("/v4/status").await.unwrap_or(Value::Null);
+            fresh = moment(&status["fresh_at"]);
+        }
+        let told = || format!("what came before {wanted:?} waits: all is processed until {fresh:?} only");
+        self.courier.watch.recovery(wanted.is_some() && fresh >= wanted, told);
     }
 
     /// Waits until searches are answered, after the index was damaged under the process that holds it.
@@ -61,4 +81,8 @@ impl Load {
         let told = || format!("{PATIENCE:?} after its index was damaged, a search was answered {last:?}");
         self.courier.watch.recovery(last == Some(200), told);
     }
+}
+
+fn moment(value: &Value) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(value.as_str()?).ok()
 }

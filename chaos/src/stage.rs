@@ -1,45 +1,56 @@
-//! The processes of a run, and the data directory they share.
+//! The processes of a run: which are to run, and those that do.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use crate::check::Watch;
 use crate::client::Addresses;
-use crate::options::Mode;
-use crate::process::{Part, Process, Recipe};
+use crate::process::{Part, Post, Process, Recipe};
+
+/// A free port each time.
+const ANYWHERE: &str = "127.0.0.1:0";
 
 /// The processes that run at the moment.
 pub struct Stage {
     pub recipe: Recipe,
     addresses: Addresses,
     watch: Arc<Watch>,
-    wanted: Vec<Part>,
+    wanted: Vec<Post>,
+    /// The one address that clients are told of. `None`: they are told of each process that answers.
+    front: Option<String>,
     processes: Vec<Process>,
 }
 
+/// Processes that have one data directory.
+pub fn sharing(data: &Path, parts: &[Part]) -> Vec<Post> {
+    parts.iter().map(|part| Post { part: *part, data: data.to_owned(), listen: ANYWHERE.to_owned() }).collect()
+}
+
 impl Stage {
-    pub fn new(recipe: Recipe, addresses: Addresses, watch: Arc<Watch>, mode: Mode) -> Self {
-        let wanted = match mode {
-            Mode::All => vec![Part::Serve],
-            // Two doors, so that several processes write.
-            Mode::Parts => vec![Part::Api, Part::Api, Part::Worker],
-        };
-        Stage { recipe, addresses, watch, wanted, processes: Vec::new() }
+    pub fn new(recipe: Recipe, addresses: Addresses, watch: Arc<Watch>, wanted: Vec<Post>) -> Self {
+        Stage { recipe, addresses, watch, wanted, front: None, processes: Vec::new() }
+    }
+
+    /// The same with a proxy in front of it.
+    pub fn behind(self, front: String) -> Self {
+        Stage { front: Some(front), ..self }
     }
 
     /// Starts what should run and does not.
     pub async fn fill(&mut self) -> anyhow::Result<()> {
+        self.fill_with(|_| true).await
+    }
+
+    /// The same of one part only.
+    pub async fn fill_with(&mut self, wanted: impl Fn(Part) -> bool) -> anyhow::Result<()> {
         self.bury();
-        let mut missing = self.wanted.clone();
-        for process in &self.processes {
-            if let Some(place) = missing.iter().position(|part| *part == process.part) {
-                missing.remove(place);
+        for (place, post) in self.wanted.iter().enumerate().filter(|(_, post)| wanted(post.part)) {
+            if self.processes.iter().all(|process| process.post != place) {
+                self.processes.push(self.recipe.start(place, post).await?);
+                publish(&self.addresses, self.front.as_deref(), &self.processes)?;
             }
-        }
-        for part in missing {
-            self.processes.push(self.recipe.start(part).await?);
-            self.publish()?;
         }
         Ok(())
     }
@@ -69,6 +80,16 @@ impl Stage {
     /// Whether a process that holds the document index has a door.
     pub fn searches(&self) -> bool {
         self.processes.iter().any(|process| process.part == Part::Serve)
+    }
+
+    /// The place of the process that runs at a post.
+    pub fn place(&self, post: usize) -> Option<usize> {
+        self.processes.iter().position(|process| process.post == post)
+    }
+
+    /// The addresses of the processes themselves.
+    pub fn doors(&self) -> Vec<String> {
+        self.processes.iter().filter_map(|process| process.base.clone()).collect()
     }
 
     /// Kills the process at a place.
@@ -102,14 +123,17 @@ impl Stage {
         self.processes.iter().for_each(Process::resume);
     }
 
-    /// Kills what runs, and goes on with one process that does everything.
+    /// Kills what runs, and goes on with one process that does everything. Where there is a proxy, all go on as they are.
     pub async fn settle(&mut self) -> anyhow::Result<()> {
         self.resume();
+        if self.front.is_some() {
+            return self.fill().await;
+        }
         self.bury();
         for process in std::mem::take(&mut self.processes) {
             process.kill().await;
         }
-        self.wanted = vec![Part::Serve];
+        self.wanted = sharing(&self.recipe.data, &[Part::Serve]);
         self.fill().await.context("assay could not be started again at the end")
     }
 
@@ -124,6 +148,13 @@ impl Stage {
     }
 
     fn publish(&self) -> anyhow::Result<()> {
-        self.addresses.set(self.processes.iter().filter_map(|process| process.base.clone()).collect())
+        publish(&self.addresses, self.front.as_deref(), &self.processes)
+    }
+}
+
+fn publish(addresses: &Addresses, front: Option<&str>, processes: &[Process]) -> anyhow::Result<()> {
+    match front {
+        Some(front) => addresses.set(vec![front.to_owned()]),
+        None => addresses.set(processes.iter().filter_map(|process| process.base.clone()).collect()),
     }
 }

@@ -1,8 +1,12 @@
 //! What a run has done so far, counted by everyone who takes part in it.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::Serialize;
+
+use crate::trouble::Trouble;
 
 /// A number that many add to.
 #[derive(Debug, Default)]
@@ -26,9 +30,14 @@ pub struct Tally {
     pub disk_fills: Number,
     pub index_breaks: Number,
     pub mirror_kills: Number,
+    /// Faults of the deployed profile, each by what was done to whom.
+    pub outages: Mutex<BTreeMap<&'static str, u64>>,
+    pub trouble: Trouble,
     /// Requests with a report, and lines of requests with many.
     pub sends: Number,
     pub acknowledged: Number,
+    /// Those acknowledged that were kept in a node's spool, as the database was away.
+    pub spooled: Number,
     /// Requests without an answer, and those answered by a server's failure.
     pub unanswered: Number,
     /// Answered 429 or 503: not now.
@@ -42,6 +51,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a fault by its name.
+    pub fn count(&self, outage: &'static str) {
+        *self.outages.lock().expect("no holder of the counts panics").entry(outage).or_default() += 1;
+    }
+
     /// Tells everyone to come to an end.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
@@ -62,12 +76,14 @@ impl Tally {
             reports: self.reports.get(),
             sends: self.sends.get(),
             acknowledged: self.acknowledged.get(),
+            spooled: self.spooled.get(),
             unanswered: self.unanswered.get(),
             turned_away: self.turned_away.get(),
             corrections: self.corrections.get(),
             conflicts: self.conflicts.get(),
             retractions: self.retractions.get(),
             changes,
+            outages: self.outages.lock().expect("no holder of the counts panics").clone(),
         }
     }
 }
@@ -83,6 +99,7 @@ pub struct Survived {
     pub reports: u64,
     pub sends: u64,
     pub acknowledged: u64,
+    pub spooled: u64,
     pub unanswered: u64,
     pub turned_away: u64,
     pub corrections: u64,
@@ -90,11 +107,14 @@ pub struct Survived {
     pub retractions: u64,
     /// Newest change number.
     pub changes: i64,
+    /// What the kills and the other faults of the deployed profile were.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outages: BTreeMap<&'static str, u64>,
 }
 
 impl Survived {
     /// Names and values, in the order they are printed.
-    pub fn rows(&self) -> [(&'static str, u64); 14] {
+    pub fn rows(&self) -> [(&'static str, u64); 15] {
         [
             ("kills", self.kills),
             ("pauses", self.pauses),
@@ -104,6 +124,7 @@ impl Survived {
             ("reports", self.reports),
             ("sends", self.sends),
             ("acknowledged", self.acknowledged),
+            ("spooled", self.spooled),
             ("unanswered", self.unanswered),
             ("turned away", self.turned_away),
             ("corrections", self.corrections),

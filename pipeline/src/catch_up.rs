@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::ids::ReportId;
 use schemas::views::ResultView;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +73,9 @@ impl CatchUp {
                     wait(&stop, Duration::from_secs(1)).await;
                 }
             }
+        }
+        if let Some(turn) = turn {
+            turn.end().await;
         }
     }
 
@@ -160,16 +162,18 @@ async fn blocking<T: Send + 'static>(
 pub(crate) fn documents(rows: &[ResultChange], stored: Vec<Stored>) -> Vec<Document> {
     let mut by_number: std::collections::HashMap<i64, Stored> =
         stored.into_iter().map(|one| (one.report.number, one)).collect();
-    rows.iter().filter_map(|row| document(row, by_number.remove(&row.number)?)).collect()
+    let present = rows.iter().filter(|row| !row.removed);
+    present.filter_map(|row| document(row, by_number.remove(&row.number))).collect()
 }
 
-/// A row and its text. A body that cannot be read any more leaves the text empty: its fields are still found.
-fn document(row: &ResultChange, stored: Stored) -> Option<Document> {
+/// A row and its text. A body that is not there, or cannot be read any more, leaves the text empty: its fields are still
+/// found.
+fn document(row: &ResultChange, stored: Option<Stored>) -> Option<Document> {
     let view: ResultView = serde_json::from_str(&row.document).ok()?;
-    let text = submission::searchable(&stored);
+    let text = stored.as_ref().map(submission::searchable).unwrap_or_default();
     Some(Document {
         number: row.number,
-        id: ReportId(stored.report.id.0),
+        id: view.id.parse().ok()?,
         distribution: view.distribution,
         version: view.version,
         author: view.author,

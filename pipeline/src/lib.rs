@@ -15,11 +15,11 @@
 //! 7. [`readers`] give what is known, and [`search`] finds it.
 //!
 //! [`withdraw`] takes a report back, and puts it back. [`jobs`] is what operators do with work that failed. [`rebuild`]
-//! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`import`] brings other
-//! servers' history in, [`uploads`] what was released, and [`copy`] moves a whole database to another. No step calls
-//! another: they meet through a stored row or a job. [`store`] alone writes SQL, but for the spool's own file; [`index`]
-//! alone speaks to a search engine. [`bodies`] packs and unpacks bytes, [`tokens`] makes and checks credentials,
-//! [`measures`] counts what happens, [`clock`] tells the time, [`link`] reaches Redis.
+//! runs steps 4 and 5 again over what is stored, and [`fsck`] looks whether it all agrees. [`retention`] drops the bytes
+//! of old reports. [`import`] brings other servers' history in, [`uploads`] what was released, and [`copy`] moves a whole
+//! database to another. No step calls another: they meet through a stored row or a job. [`store`] alone writes SQL, but
+//! for the spool's own file; [`index`] alone speaks to a search engine. [`bodies`] packs and unpacks bytes, [`tokens`]
+//! makes and checks credentials, [`measures`] counts what happens, [`clock`] tells the time, [`link`] reaches Redis.
 
 pub mod accept;
 pub mod bodies;
@@ -41,6 +41,7 @@ pub mod publish;
 pub mod queue;
 pub mod readers;
 pub mod rebuild;
+pub mod retention;
 pub mod search;
 pub mod spool;
 pub mod store;

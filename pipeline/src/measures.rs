@@ -25,6 +25,8 @@ pub struct Measures {
     pub visible_seconds: Histogram,
     pub indexed: IntGauge,
     pub index_begun_anew: IntCounter,
+    pub dropped_bodies: IntCounter,
+    pub dropped_bytes: IntCounter,
 }
 
 impl Measures {
@@ -62,6 +64,8 @@ impl Measures {
                 "assay_index_begun_anew_total",
                 "Times the document index was found damaged while in use, and begun anew.",
             ),
+            dropped_bodies: counter(&registry, "assay_dropped_bodies_total", "Bodies that retention has dropped."),
+            dropped_bytes: counter(&registry, "assay_dropped_bytes_total", "Stored bytes that retention has dropped."),
             indexed: gauge(&registry, "assay_index_mark", "Change number up to which the document index is complete."),
             registry,
         }

@@ -40,7 +40,7 @@ pub type Read = fn(Stored) -> Reading;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Order {
     pub selection: Selection,
-    /// Throws away all that is derived first. Only for everything, and only by a process that is alone.
+    /// Throws away first all that is derived from bytes that are there. Only for everything, and only by a process that is alone.
     pub clear: bool,
     /// Begins at the first report even where an earlier run of the same order was cut short.
     pub restart: bool,
@@ -79,6 +79,7 @@ pub async fn begin(process: &Process, order: &Order) -> Result<Rebuild, StoreErr
         position: 0,
         reports: 0,
         changes: 0,
+        skipped: 0,
         started_at: now,
         ended_at: None,
     };
@@ -138,7 +139,8 @@ pub async fn rebuild(process: &Process, from: i64, told: impl FnMut(Progress)) -
     Ok(progress(&run(process, begun, read, &CancellationToken::new(), told).await?))
 }
 
-/// Throws away rows, counts and releases, so that a rebuild makes them from the stored bytes alone.
+/// Throws away rows, counts and releases, so that a rebuild makes them from the stored bytes alone. Rows of reports whose
+/// bytes are gone stay, and are counted: nothing is left that they could be made from.
 ///
 /// Mirrors that follow the change feed have to begin anew: what goes without a row leaves no tombstone.
 pub async fn clear(process: &Process) -> Result<(), StoreError> {
@@ -160,22 +162,23 @@ async fn batch(process: &Process, rebuild: &mut Rebuild, read: Read) -> Result<O
     let numbers = process.store.selected(&rebuild.selection, rebuild.position, rebuild.goal, BATCH).await?;
     let Some(last) = numbers.last().copied() else { return Ok(None) };
     let rows = process.store.stored_rows(&numbers).await?;
-    let reports = rebuild.reports + i64::try_from(rows.len()).expect("a batch is small");
+    let mut next = Rebuild { position: last, ..rebuild.clone() };
+    next.reports += i64::try_from(rows.len()).expect("a batch is small");
+    next.skipped += i64::try_from(numbers.len().saturating_sub(rows.len())).expect("a batch is small");
     let readings = differing(read_all(rows, read).await);
 
     let begun = Instant::now();
     let mut tx = process.store.begin().await?;
     let begun_writing = Instant::now();
     let (news, given) = write(process, &mut tx, readings).await?;
-    tx.move_rebuild(rebuild.number, last, reports, rebuild.changes + given).await?;
+    next.changes += given;
+    tx.move_rebuild(&next).await?;
     tx.commit().await?;
     tracing::debug!(waited = ?(begun_writing - begun), last, "a batch of the rebuild is written");
     if let Some(news) = news {
         process.events.announce(news);
     }
-    rebuild.position = last;
-    rebuild.reports = reports;
-    rebuild.changes += given;
+    *rebuild = next;
     Ok(Some(begun_writing.elapsed()))
 }
 

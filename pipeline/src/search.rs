@@ -49,7 +49,10 @@ pub async fn search(
         hits.iter()
             .filter_map(|(number, score)| {
                 let result: ResultView = serde_json::from_str(documents.get(number)?).ok()?;
-                let highlights = highlight(&query, &submission::searchable(stored.get(number)?));
+                // The words of a text that is kept no longer are found until the index is made anew; there is nothing to
+                // show of them.
+                let text = stored.get(number).map(submission::searchable).unwrap_or_default();
+                let highlights = highlight(&query, &text);
                 Some(HitView { result, score: *score, highlights })
             })
             .collect()

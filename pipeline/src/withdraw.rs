@@ -42,8 +42,10 @@ pub enum Restored {
     Accepted,
     /// It was not withdrawn.
     Standing,
-    /// Its bytes are gone.
+    /// Its bytes were deleted when it was withdrawn.
     Purged,
+    /// Its bytes are kept no longer.
+    Dropped,
 }
 
 /// Reports withdrawn in one transaction.
@@ -120,6 +122,7 @@ pub async fn restore(process: &Process, number: i64) -> Result<Restored, StoreEr
     match tx.withdrawals(&[number]).await?.pop() {
         None => return Ok(Restored::Standing),
         Some(withdrawal) if withdrawal.body == BodyFate::Purged => return Ok(Restored::Purged),
+        Some(_) if !tx.has_body(number).await? => return Ok(Restored::Dropped),
         Some(_) => {}
     }
     tx.drop_withdrawal(number).await?;

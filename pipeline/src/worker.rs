@@ -25,14 +25,19 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the parts; they end when `stop` is cancelled, and `tracker` knows when they have.
+    /// Starts the parts; they end when `stop` is cancelled, and `tracker` knows when they have. A database on another
+    /// machine that goes away at this moment is waited for.
     pub async fn start(self, stop: CancellationToken, tracker: &TaskTracker) -> Result<(), StoreError> {
-        match self.process.store.shared() {
-            true => join(&self.process).await?,
-            false => requeue(&self.process).await.map(drop)?,
+        while let Err(error) = self.appear().await {
+            if !(self.process.store.shared() && error.transient()) {
+                return Err(error);
+            }
+            tracing::warn!(error = %chain(&error), "the database is away at the start; trying again in a second");
+            wait(&stop, Duration::from_secs(1)).await;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
         }
-        self.process.store.make_months(self.process.clock.now()).await?;
-        self.process.store.note_worker(&self.name).await?;
         tracker.spawn(show_alive(self.process.clone(), self.name.clone(), stop.clone()));
         if let Some(index) = self.index {
             tracker.spawn(CatchUp::new(self.process.clone(), index).run(stop.clone()));
@@ -41,6 +46,18 @@ impl Worker {
         tracker.spawn(sweep(self.process.clone(), claims.clone(), stop.clone()));
         tracker.spawn(run_jobs(self.process, claims, self.gate, self.name, stop));
         Ok(())
+    }
+}
+
+impl Worker {
+    /// Takes up what is open, and shows itself to the others. Done twice, it is as done once.
+    async fn appear(&self) -> Result<(), StoreError> {
+        match self.process.store.shared() {
+            true => join(&self.process).await?,
+            false => requeue(&self.process).await.map(drop)?,
+        }
+        self.process.store.make_months(self.process.clock.now()).await?;
+        self.process.store.note_worker(&self.name).await
     }
 }
 

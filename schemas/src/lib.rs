@@ -40,6 +40,7 @@ pub mod problem;
 pub mod query;
 pub mod reason;
 pub mod report;
+pub mod retention;
 pub mod text;
 pub mod uploads;
 pub mod views;

@@ -15,6 +15,7 @@ pub mod jobs;
 use crate::extract::Details;
 use crate::grade::{Counts, Grade};
 use crate::reason::Reason;
+use crate::retention::DroppedView;
 use crate::withdrawal::WithdrawnView;
 
 /// How up to date an answer is.
@@ -238,6 +239,10 @@ pub struct ReportView {
     /// `report` is null, and there are no details.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<WithdrawnView>,
+    /// Present for a report whose bytes are kept no longer: `result` stays as it is, `report` is null, `size` 0, and there
+    /// are no details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<DroppedView>,
     pub links: BTreeMap<String, String>,
 }
 
@@ -297,6 +302,9 @@ pub struct ReceiptView {
     /// Present for a report that was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<WithdrawnView>,
+    /// Present for a report whose bytes are kept no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<DroppedView>,
     /// While it is spooled: how many submissions are handed over to the database before it, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ahead: Option<i64>,

@@ -21,6 +21,15 @@ pub struct OwnServers {
 impl OwnServers {
     /// Starts these servers. `None` when one cannot be had; in CI that is a panic.
     pub fn start(servers: &[Server]) -> Option<OwnServers> {
+        OwnServers::start_with(servers, &[])
+    }
+
+    /// The same, with search engines that are slower to start and fit to be measured.
+    pub fn start_measured(servers: &[Server]) -> Option<OwnServers> {
+        OwnServers::start_with(servers, &["--measured"])
+    }
+
+    fn start_with(servers: &[Server], flags: &[&str]) -> Option<OwnServers> {
         let directory = std::env::temp_dir().join(format!("assay-services-{}", random_word()));
         DirBuilder::new().mode(0o700).create(&directory).expect("a directory can be made for temporary files");
         let mut undertaker = Command::new("setsid");
@@ -31,7 +40,7 @@ impl OwnServers {
         let undertaker = undertaker.expect("setsid and bash run");
         // Made before the servers start, so that those of a failed start are stopped too.
         let mut own = OwnServers { directory, urls: Vec::new(), undertaker };
-        let urls = script::up(Some(&own.directory), servers, &[])?;
+        let urls = script::up(Some(&own.directory), servers, flags)?;
         own.urls = servers.iter().copied().zip(urls).collect();
         Some(own)
     }

@@ -18,7 +18,9 @@ const UNCHECKED: Class = Class::Usage;
 const HELP: &str = "\
 Checks, in this order:
   bodies     every body unpacks and has the digest of its receipt
-  orphans    bodies and rows have reports, and reports bodies
+  orphans    bodies and rows have reports, and reports bodies, but for those that
+             were purged or that retention has dropped; of the latter, rows are there
+             and no bytes are left
   rows       processed reports have the row that is read out of their bytes;
              a sample of them, or all with --deep
   summaries, matrix, testers

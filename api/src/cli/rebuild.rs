@@ -27,6 +27,9 @@ index up to date. What was cut short, by Ctrl-C or worse, goes on where it was
 when the same command is given again. With --clear everything derived is thrown
 away first, so no server may run, and mirrors of the feed have to begin anew.
 
+Reports whose bytes are gone (`assay retention`) cannot be read again: their rows
+stay as they are, counted, also with --clear, and how many is told.
+
 With --index no report is read again: only the document index is made anew. In
 a search engine it is filled beside the one that searches see, while servers
 run, and takes its place when it is complete. One in a directory is emptied and
@@ -130,7 +133,7 @@ fn moment(said: &str) -> Result<DateTime<Utc>, String> {
 }
 
 /// Cancelled by the first Ctrl-C, so that the batch under way is written; the second ends the process.
-fn interrupt() -> CancellationToken {
+pub(super) fn interrupt() -> CancellationToken {
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     tokio::spawn(async move {
@@ -203,13 +206,16 @@ fn show(Rebuilt { rebuild, index }: &Rebuilt, resumed: bool, seconds: f64, shape
     if shape.json {
         let told = json!({
             "number": rebuild.number, "extractor": rebuild.extractor, "selection": rebuild.selection,
-            "reports": rebuild.reports, "changes": rebuild.changes, "complete": complete, "resumed": resumed,
+            "reports": rebuild.reports, "skipped": rebuild.skipped, "changes": rebuild.changes, "complete": complete, "resumed": resumed,
             "cleared": rebuild.cleared, "index": index, "seconds": seconds,
         });
         printing::json(told.to_string().as_bytes())?;
         return Ok(class);
     }
     printing::line(&format!("{} reports read again, {} changes", rebuild.reports, rebuild.changes))?;
+    if rebuild.skipped > 0 {
+        printing::line(&format!("{} reports left as they are: their bytes are gone", rebuild.skipped))?;
+    }
     match (complete, index) {
         (false, _) => printing::note("stopped; the same command goes on here"),
         (true, "server") => printing::note("the running server brings its index up to date"),
@@ -226,6 +232,9 @@ fn show_shadow(shadow: &Shadow, shape: Shape) -> anyhow::Result<Class> {
     }
     let Shadow { extractor, reports, same, different, .. } = shadow;
     printing::line(&format!("extractor {extractor}: {reports} reports read, {same} the same, {different} different"))?;
+    if shadow.skipped > 0 {
+        printing::line(&format!("{} reports would stay as they are: their bytes are gone", shadow.skipped))?;
+    }
     group("reports that would get a row", &shadow.appearing)?;
     group("rows that would be removed", &shadow.going)?;
     for (name, field) in &shadow.fields {

@@ -1,6 +1,7 @@
 //! Views as people read them: facts above, a table below.
 
 use schemas::grade::Counts;
+use schemas::retention::DroppedView;
 use schemas::views::{
     AttemptView, AuthorView, CellView, DistributionView, MatrixView, ReceiptView, ReleaseView, ReportView, SummaryView,
     TesterView,
@@ -37,6 +38,7 @@ pub fn report(view: ReportView) -> anyhow::Result<()> {
     facts.add("bytes", format!("{}, SHA-256 {}", view.size, view.digest));
     facts.add("revision", (view.revision > 1).then(|| view.revision.to_string()));
     facts.add("withdrawn", view.withdrawn.as_ref().map(withdrawn));
+    facts.add("dropped", view.dropped.as_ref().map(dropped));
     facts.print()?;
     let missing = view.details.map(|details| details.prerequisites).unwrap_or_default();
     let mut table = Table::new(&["prerequisite", "phase", "need", "have"]);
@@ -56,6 +58,7 @@ pub fn receipt(view: ReceiptView) -> anyhow::Result<()> {
     facts.add("digest", view.digest);
     facts.add("revision", view.revision.to_string());
     facts.add("withdrawn", view.withdrawn.as_ref().map(withdrawn));
+    facts.add("dropped", view.dropped.as_ref().map(dropped));
     facts.add("ahead of it", view.ahead.map(|ahead| ahead.to_string()));
     for refusal in view.refused {
         facts.add("refused", format!("{} of {}: {}", refusal.digest, refusal.received_at.to_rfc3339(), refusal.reason));
@@ -74,6 +77,11 @@ pub fn attempts(attempts: Vec<AttemptView>) -> anyhow::Result<()> {
         table.row([job, attempt, one.worker, started, outcome, reason, text]);
     }
     table.print_unless_empty()
+}
+
+/// That the bytes of a report are kept no longer, in a line.
+fn dropped(view: &DroppedView) -> String {
+    format!("at {}, with all bytes of reports received in {}", view.at.to_rfc3339(), view.month)
 }
 
 /// That a report was taken back, in a line.

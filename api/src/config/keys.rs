@@ -262,6 +262,19 @@ concern! {
 }
 
 concern! {
+    /// For how long bytes are kept. Rows, counts and digests are kept for ever.
+    pub struct Keeping in "retention.", table RETENTION {
+        /// Whole months for which the bytes of a report are kept after the one it was received in; then they are
+        /// dropped by a worker. What was read out of the report stays: its row, its counts, its place in lists. Its
+        /// text and its JSON as sent are then answered 410, and it cannot be read again by a newer extractor.
+        /// `assay retention` shows what would go.
+        bodies: usize = "0", "0 to 1200 months; 0 for ever", if |months: &usize| *months <= 1200;
+        /// The same for bytes that a correction of their report has replaced.
+        superseded_bodies: usize = "0", "0 to 1200 months; 0 for ever", if |months: &usize| *months <= 1200;
+    }
+}
+
+concern! {
     /// What is logged, on stderr.
     pub struct Log in "log.", table LOG {
         /// `text` for people, `json` for machines: one object a line.
@@ -287,7 +300,7 @@ concern! {
 
 /// Every setting, in the order of the manual.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    [NODE, INTAKE, SPOOL, SERVER, PRIVACY, READ, PUBLISH, UPLOADS, LOG, CLIENT].into_iter().flatten()
+    [NODE, INTAKE, SPOOL, SERVER, PRIVACY, READ, PUBLISH, UPLOADS, RETENTION, LOG, CLIENT].into_iter().flatten()
 }
 
 pub fn find(name: &str) -> Option<&'static Key> {

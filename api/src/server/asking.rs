@@ -7,8 +7,8 @@ use pipeline::index::{DocumentIndex, IndexError};
 
 use super::App;
 
-/// Time for the index to answer a question about itself.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Time for the index to answer a question about itself: of an engine that hangs, too, HAProxy is to hear in time.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much a document index holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -164,7 +164,7 @@ fn reason(status: &str) -> &'static str {
         "404" => "It is not there.",
         "408" => "The body did not arrive in time.",
         "409" => "Another tester's report has this id, or it is not in a state for this, such as withdrawn.",
-        "410" => "The report was withdrawn and its bytes purged.",
+        "410" => "The report was withdrawn and its bytes purged, or its bytes are kept no longer.",
         "413" => "The body is too large.",
         "415" => "The body's type or encoding is not supported.",
         "422" => "The body is not valid; each fault of a report is listed with its place.",

@@ -15,7 +15,9 @@ use pipeline::process::Process;
 use pipeline::publish::Publish;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
+use pipeline::retention::{self, Pace};
 use pipeline::spool::Spool;
+use pipeline::store::Store;
 use pipeline::worker::Worker;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -64,12 +66,15 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         Role::Worker if own => Some(embedded::hold(&settings, "worker")?),
         _ => None,
     };
-    // Without a database, a node that takes reports can do so, and a worker can do nothing.
+    // Without a database, a node that takes reports can do so, and a worker can only wait.
     let (store, there) = match role {
-        Role::Worker => (embedded::open(&settings).await?, true),
+        Role::Worker => match embedded::open_when_there(&settings, &stop).await? {
+            Some(store) => (store, true),
+            None => return Ok(()),
+        },
         Role::Everything | Role::Api => embedded::open_if_there(&settings).await?,
     };
-    let head = if there { store.head().await.context("the database cannot be read")? } else { 0 };
+    let head = if there { head(&store).await? } else { 0 };
     let process =
         Process { events: Events::new(head), store: store.clone(), clock: Clock::System, measures: Measures::new() };
     let spooling = if role == Role::Worker { None } else { spooling::open(&settings, &process).await? };
@@ -96,6 +101,9 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         if let Some(url) = &settings.uploads.upstream {
             let upstream = Upstream::new(url.clone()).context("no client for uploads.upstream could be made")?;
             tracker.spawn(releases_poll::poll(upstream, settings.uploads.every, process.clone(), stop.clone()));
+        }
+        if !settings.retention.keeps_all() {
+            tracker.spawn(retention::keep_up(process.clone(), settings.retention, Pace::default(), stop.clone()));
         }
     }
     // Artefacts are files: where the nodes share no disk, each publishes those it serves.
@@ -131,6 +139,14 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         tracing::warn!("the database was not closed in time; it recovers at the next start");
     }
     Ok(())
+}
+
+/// The newest change number. Of a database that went away just now, 0: it is learnt when that is back.
+async fn head(store: &Store) -> anyhow::Result<i64> {
+    match store.head().await {
+        Err(error) if store.shared() && error.transient() => Ok(0),
+        head => head.context("the database cannot be read"),
+    }
 }
 
 /// Starts a worker once the database, which was away at the start, answers.

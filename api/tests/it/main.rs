@@ -33,6 +33,7 @@ mod raw_bytes;
 mod readers;
 mod readiness;
 mod recount;
+mod retention;
 mod schema_versions;
 mod schemathesis;
 mod scriptalicious;

@@ -123,3 +123,17 @@ async fn an_index_in_a_directory_is_made_anew_while_no_server_runs() {
     server.start_again();
     assert_eq!(server.json("/v4/search?q=successful").await["total"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_says_nothing_takes_no_node_out_of_service() {
+    // Connections come about, and nobody ever answers, as when the engine's machine hangs.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setting = format!("index=http://{}/silent", silent.local_addr().unwrap());
+    let server = Server::with(&["--listen", "127.0.0.1:0", "--set", &setting]);
+    // deploy/haproxy.cfg takes a node that says nothing for 5 s for gone.
+    let asking = server.client.get(server.at("/readyz")).timeout(std::time::Duration::from_secs(5)).send();
+    let ready = asking.await.expect("the answer is there in time");
+    assert_eq!(ready.status(), 200);
+    assert_eq!(ready.json::<Value>().await.unwrap()["index"], "failing");
+    assert_eq!(server.submit(&Made::default().json()).await.status, 202);
+}

@@ -234,3 +234,28 @@ async fn a_full_spool_turns_reports_away_and_the_node_with_them() {
     assert_eq!(node.server.submit(&Made::default().json()).await.status, 202);
     assert_eq!(node.readiness().await.0, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_started_while_postgres_is_away_waits_for_it() {
+    let Some(node) = Node::start(&["workers=0"]) else { return };
+    let made = Made::default();
+    assert_eq!(node.server.submit(&made.json()).await.json()["state"], "accepted");
+    node.postgres.kill(Postgres);
+    let worker = ["worker", "--set", &node.database, "--set", "index=none", "--set", "workers=1"];
+    let mut worker = node.server.command(&worker).spawn().unwrap();
+    // It has asked for the database by then, in vain, and more than once.
+    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    assert!(worker.try_wait().unwrap().is_none(), "it waits: {}", node.server.log());
+    node.postgres.start_again(Postgres);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answer = node.server.get(&format!("/v4/reports/{}/receipt", made.id)).await;
+        if answer.status == 200 && answer.json()["state"] == "processed" {
+            break;
+        }
+        assert!(Instant::now() < end, "the worker has not begun: {}\n{}", answer.text(), node.server.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+}

@@ -1,7 +1,11 @@
 //! `accept`: durable intake with the workers held, so that intake alone is measured.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use anyhow::Context as _;
 
 use super::Submissions;
 use crate::floor;
@@ -10,7 +14,8 @@ use crate::intake::Probe;
 use crate::load::{Outcome, Pace, Plan, drive};
 use crate::measurement::Measurement;
 use crate::options::Options;
-use crate::server::{Server, database_bytes};
+use crate::server::Server;
+use crate::testbed::{Assay, Deployed, Testbed};
 
 /// Numbers of the reports sent to warm up, out of the way of the others.
 const WARM_UP: u64 = 1 << 40;
@@ -21,30 +26,38 @@ const BODIES: u64 = 2_000;
 
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let mut measurement = Measurement::new("accept", "reports/s", options, None);
-    let scratch = options.scratch()?;
-    let data = scratch.path().join("data");
+    let testbed = Testbed::open(options).await?;
     let generator = Arc::new(Generator::new(options.seed, options.size));
-    let server = Server::assay(options, &data, &["workers=0"])?;
+    let assay = testbed.start(&["workers=0"]).await?;
 
-    let top = load(&server, options, &generator, Pace::Closed).await?;
+    let before = testbed.cpu_times(&assay).await?;
+    let top = load(&assay.addresses(), options, &generator, Pace::Closed).await?;
+    let used = testbed.cpu_times(&assay).await?.since(&before);
     measurement.rate = top.rate();
-    let half =
-        load_from(&server, options, &generator, Pace::Open { rate: top.rate() / 2.0 }, top.latencies.count()).await?;
+    let half_rate = Pace::Open { rate: top.rate() / 2.0 };
+    let half = load_from(&assay.addresses(), options, &generator, half_rate, top.latencies.count()).await?;
     measurement.latencies(&half.latencies);
     measurement.figure("half_rate", half.rate());
     measurement.figure("top_p50_ms", top.latencies.percentile(50.0));
     measurement.figure("top_p99_ms", top.latencies.percentile(99.0));
     measurement.figure("not_accepted", top.bad() + half.bad());
-    measure_storage(&mut measurement, &server).await?;
-    server.stop()?;
-    measurement.bytes_per_report =
-        measurement.figures["accepted"].as_f64().map(|count| database_bytes(&data) as f64 / count);
+    measure_storage(&mut measurement, &assay).await?;
+    assay.stop()?;
+    let bytes = testbed.database_bytes().await? as f64;
+    measurement.bytes_per_report = measurement.figures["accepted"].as_f64().map(|count| bytes / count);
 
-    let handler = Server::floor(&["drop"], &scratch.path().join("floor.log"))?;
-    let bare = load(&handler, options, &generator, Pace::Closed).await?;
+    let handler = Server::floor(&["drop"], &testbed.scratch().join("floor.log"))?;
+    let bare = load(&[handler.address], options, &generator, Pace::Closed).await?;
     measurement.floor("bare axum handler that drops the body", bare.rate());
     handler.stop()?;
-    measure_sqlite(&mut measurement, scratch.path(), &generator, options.duration() / 3).await?;
+    match testbed.deployed() {
+        None => measure_sqlite(&mut measurement, testbed.scratch(), &generator, options.duration() / 3).await?,
+        Some(deployed) => {
+            used.show(&mut measurement, "");
+            measure_pgbench(&mut measurement, deployed, testbed.scratch(), &generator, options).await?;
+            deployed.tidy().await?;
+        }
+    }
 
     let ratio = measurement.floors[0].ratio;
     measurement.at_least("ratio to the bare handler", 0.5, ratio);
@@ -53,16 +66,21 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     Ok(measurement)
 }
 
-async fn load(server: &Server, options: &Options, generator: &Arc<Generator>, pace: Pace) -> anyhow::Result<Outcome> {
+async fn load(
+    addresses: &[SocketAddr],
+    options: &Options,
+    generator: &Arc<Generator>,
+    pace: Pace,
+) -> anyhow::Result<Outcome> {
     let requests = Arc::new(Submissions { generator: generator.clone() });
     let connections = usize::from(options.connections);
-    let warm_up = Plan { address: server.address, connections, duration: Duration::from_secs(1), pace };
+    let warm_up = Plan { addresses: addresses.to_vec(), connections, duration: Duration::from_secs(1), pace };
     drive(warm_up, WARM_UP, requests).await?;
-    load_from(server, options, generator, pace, 0).await
+    load_from(addresses, options, generator, pace, 0).await
 }
 
 async fn load_from(
-    server: &Server,
+    addresses: &[SocketAddr],
     options: &Options,
     generator: &Arc<Generator>,
     pace: Pace,
@@ -70,14 +88,15 @@ async fn load_from(
 ) -> anyhow::Result<Outcome> {
     let requests = Arc::new(Submissions { generator: generator.clone() });
     let connections = usize::from(options.connections);
-    let plan = Plan { address: server.address, connections, duration: options.duration(), pace };
+    let plan = Plan { addresses: addresses.to_vec(), connections, duration: options.duration(), pace };
     drive(plan, first as u64, requests).await
 }
 
-async fn measure_storage(measurement: &mut Measurement, server: &Server) -> anyhow::Result<()> {
-    measurement.rss_mb = server.peak_memory();
-    let mut probe = Probe::open(server.address).await?;
+async fn measure_storage(measurement: &mut Measurement, assay: &Assay) -> anyhow::Result<()> {
+    measurement.rss_mb = assay.peak_memory();
+    let mut probe = Probe::open(assay.address()).await?;
     measurement.figure("accepted", probe.waiting().await?);
+    // Of one node where there are several: a share needs no more.
     let raw = probe.metric("assay_raw_bytes_total").await?;
     let stored = probe.metric("assay_body_bytes_total").await?;
     if let (Some(raw), Some(stored)) = (raw, stored) {
@@ -89,7 +108,7 @@ async fn measure_storage(measurement: &mut Measurement, server: &Server) -> anyh
 
 async fn measure_sqlite(
     measurement: &mut Measurement,
-    directory: &std::path::Path,
+    directory: &Path,
     generator: &Generator,
     duration: Duration,
 ) -> anyhow::Result<()> {
@@ -102,5 +121,32 @@ async fn measure_sqlite(
     let group = GROUPS[1];
     let rate = floor::insert_rate(directory, &packed, group, duration).await?;
     measurement.floor(format!("bare SQLite, {group} packed bodies a commit"), rate);
+    Ok(())
+}
+
+/// PostgreSQL with the same bytes: what assay stores, packed, and what was sent, raw.
+async fn measure_pgbench(
+    measurement: &mut Measurement,
+    deployed: &Deployed,
+    directory: &Path,
+    generator: &Generator,
+    options: &Options,
+) -> anyhow::Result<()> {
+    let mut database = deployed.connect().await?;
+    let some = format!("SELECT body FROM bodies ORDER BY number LIMIT {}", floor::postgres::SCRIPTS);
+    let packed: Vec<Vec<u8>> = sqlx::query_scalar(sqlx::AssertSqlSafe(some)).fetch_all(&mut database).await?;
+    let raw = (0..floor::postgres::SCRIPTS as u64).map(|number| generator.report(number)).collect();
+    let clients = options.connections;
+    for (bodies, kind) in [(packed, "packed"), (raw, "raw")] {
+        let inserting = (deployed.database(), &mut database);
+        let rate = floor::postgres::insert_rate(inserting, directory, &bodies, clients, options.duration() / 2).await;
+        match rate.context("the floor of single rows could not be measured")? {
+            Some(rate) => measurement.floor(format!("pgbench, a {kind} body a commit, {clients} clients"), rate),
+            None => measurement.figure("pgbench", "not installed"),
+        }
+    }
+    if let Some(ratio) = measurement.floors.get(1).map(|floor| floor.ratio) {
+        measurement.at_least("ratio to pgbench, packed bodies", 0.5, ratio);
+    }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::histogram::Latencies;
 use crate::intake::{self, Probe, patience};
 use crate::measurement::Measurement;
 use crate::options::Options;
-use crate::server::{Server, database_bytes};
+use crate::testbed::Testbed;
 
 const REPORTS: u64 = 100_000;
 /// Median bytes of a report: as short as they get, for the feed carries rows and not texts.
@@ -22,15 +22,19 @@ const PAGE: u64 = 50_000;
 /// The feed and the shell are read so often, in turn; the fastest reading of each counts.
 const TURNS: u32 = 3;
 
+/// The rows of the change feed, each as JSON.
+const CHANGES: &str = "\
+SELECT json_build_object('number', x.change_number, 'kind', 'result', 'key', r.id, 'removed', x.removed, \
+'value', CAST(x.document AS JSON)) FROM extracts x JOIN reports r ON r.number = x.number ORDER BY x.change_number";
+
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let count = options.reports.unwrap_or(REPORTS);
     let mut measurement = Measurement::new("changes", "rows/s", options, Some(count));
-    let scratch = options.scratch()?;
-    let data = scratch.path().join("data");
+    let testbed = Testbed::open(options).await?;
     let generator = Arc::new(Generator::new(options.seed, SIZE));
-    let server = Server::assay(options, &data, &["index=none"])?;
-    intake::load(server.address, &generator, count).await?;
-    let mut probe = Probe::open(server.address).await?;
+    let assay = testbed.start(&["index=none"]).await?;
+    intake::load(&assay.addresses(), &generator, count).await?;
+    let mut probe = Probe::open(assay.address()).await?;
     probe.until_processed(patience(count)).await?;
 
     let mut best = Feed::default();
@@ -40,7 +44,10 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
         if feed.rate() > best.rate() {
             best = feed;
         }
-        let seconds = floor::shell_seconds(&data.join("assay.db"))?;
+        let seconds = match testbed.deployed() {
+            None => floor::shell_seconds(&testbed.data().join("assay.db"))?,
+            Some(deployed) => floor::postgres::copy_out_seconds(deployed.database(), CHANGES)?,
+        };
         shell = seconds.map(|seconds| count as f64 / seconds).into_iter().chain(shell).reduce(f64::max);
     }
     anyhow::ensure!(best.results == count, "the feed has {} results of {count} reports", best.results);
@@ -49,15 +56,22 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     measurement.figure("rows", best.rows);
     measurement.figure("results", best.results);
     measurement.figure("feed_mb_a_second", best.bytes as f64 / 1e6 / best.seconds);
-    measurement.rss_mb = server.peak_memory();
-    server.stop()?;
-    measurement.bytes_per_report = Some(database_bytes(&data) as f64 / count as f64);
+    measurement.rss_mb = assay.peak_memory();
+    assay.stop()?;
+    measurement.bytes_per_report = Some(testbed.database_bytes().await? as f64 / count as f64);
+    let (floor, absent, target) = match testbed.deployed() {
+        None => ("sqlite3 shell writing the rows as JSON", "sqlite3_shell", "ratio to the sqlite3 shell"),
+        Some(_) => ("psql, COPY of the rows as JSON", "psql", "ratio to psql"),
+    };
     match shell {
-        Some(rate) => measurement.floor("sqlite3 shell writing the rows as JSON", rate),
-        None => measurement.figure("sqlite3_shell", "not installed"),
+        Some(rate) => measurement.floor(floor, rate),
+        None => measurement.figure(absent, "not installed"),
     }
     if let Some(ratio) = measurement.floors.first().map(|floor| floor.ratio) {
-        measurement.at_least("ratio to the sqlite3 shell", 0.5, ratio);
+        measurement.at_least(target, 0.5, ratio);
+    }
+    if let Some(deployed) = testbed.deployed() {
+        deployed.tidy().await?;
     }
     Ok(measurement)
 }

@@ -10,7 +10,7 @@ use crate::histogram::Latencies;
 use crate::intake::{self, Probe, patience};
 use crate::measurement::Measurement;
 use crate::options::Options;
-use crate::server::{Server, database_bytes};
+use crate::testbed::Testbed;
 
 const REPORTS: u64 = 100_000;
 /// Median bytes of a report: as short as they get, for only their fields matter here.
@@ -20,18 +20,17 @@ const READINGS: u64 = 100;
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let count = options.reports.unwrap_or(REPORTS);
     let mut measurement = Measurement::new("matrix", "cold matrices/s", options, Some(count));
-    let scratch = options.scratch()?;
-    let data = scratch.path().join("data");
+    let testbed = Testbed::open(options).await?;
     let generator = Arc::new(Generator::pinned(options.seed, SIZE));
-    let loading = Server::assay(options, &data, &["index=none"])?;
-    intake::load(loading.address, &generator, count).await?;
-    Probe::open(loading.address).await?.until_processed(patience(count)).await?;
+    let loading = testbed.start(&["index=none"]).await?;
+    intake::load(&loading.addresses(), &generator, count).await?;
+    Probe::open(loading.address()).await?.until_processed(patience(count)).await?;
     loading.stop()?;
 
     let Release { name, version, .. } = generator.release(0);
     let matrix = path(&["v4", "matrix", &name, &version]) + "?axes=language_version,os";
-    let server = Server::assay(options, &data, &["index=none"])?;
-    let mut probe = Probe::open(server.address).await?;
+    let assay = testbed.start(&["index=none"]).await?;
+    let mut probe = Probe::open(assay.address()).await?;
     let began = Instant::now();
     let gzip = "accept-encoding: gzip\r\n";
     let packed = probe.get(&matrix, gzip).await?;
@@ -56,9 +55,12 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     measurement.figure("plain_bytes", probe.get(&matrix, "").await?.body.len());
     measurement.figure("cells", cells(&mut probe, &matrix).await?);
     measurement.figure("stale_answers", stale);
-    measurement.rss_mb = server.peak_memory();
-    server.stop()?;
-    measurement.bytes_per_report = Some(database_bytes(&data) as f64 / (count + READINGS) as f64);
+    measurement.rss_mb = assay.peak_memory();
+    assay.stop()?;
+    measurement.bytes_per_report = Some(testbed.database_bytes().await? as f64 / (count + READINGS) as f64);
+    if let Some(deployed) = testbed.deployed() {
+        deployed.tidy().await?;
+    }
     measurement.at_most("cold p99 ms", 50.0, measurement.p99_ms);
     measurement.at_most("compressed bytes", 50_000.0, Some(packed_bytes as f64));
     measurement.at_most("stale answers", 0.0, Some(stale as f64));

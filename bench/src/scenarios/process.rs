@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use crate::generator::Generator;
 use crate::intake::{self, Probe, patience};
 use crate::measurement::Measurement;
-use crate::options::Options;
+use crate::options::{Options, Profile};
 use crate::server::{Server, database_bytes, sizes};
+
+mod deployed;
 
 const REPORTS: u64 = 20_000;
 
@@ -24,6 +26,9 @@ struct Worked {
 }
 
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
+    if options.profile != Profile::Embedded {
+        return deployed::measure(options).await;
+    }
     let count = options.reports.unwrap_or(REPORTS);
     let mut measurement = Measurement::new("process", "reports/s", options, Some(count));
     let without = work_off(options, count, &["index=none"], false).await?;
@@ -51,7 +56,7 @@ async fn work_off(options: &Options, count: u64, settings: &[&str], indexed: boo
     let generator = Arc::new(Generator::new(options.seed, options.size));
 
     let held = Server::assay(options, &data, &[settings, &["workers=0"]].concat())?;
-    intake::load(held.address, &generator, count).await?;
+    intake::load(&[held.address], &generator, count).await?;
     let mut probe = Probe::open(held.address).await?;
     let raw = probe.metric("assay_raw_bytes_total").await?;
     let stored = probe.metric("assay_body_bytes_total").await?;

@@ -1,5 +1,6 @@
 //! `read`: one release and one matrix, warm, beside a bare handler that gives the same bytes and headers.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::load::{Outcome, Pace, Plan, Same, drive};
 use crate::measurement::Measurement;
 use crate::options::Options;
 use crate::server::Server;
+use crate::testbed::Testbed;
 
 const REPORTS: u64 = 5_000;
 /// Median bytes of a report; what is read does not depend on it.
@@ -27,17 +29,17 @@ const OWN_HEADERS: [&str; 4] = ["content-length", "transfer-encoding", "connecti
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let count = options.reports.unwrap_or(REPORTS);
     let mut measurement = Measurement::new("read", "answers/s", options, Some(count));
-    let scratch = options.scratch()?;
-    let server = Server::assay(options, &scratch.path().join("data"), &[])?;
+    let testbed = Testbed::open(options).await?;
+    let assay = testbed.start(&[]).await?;
     let generator = Arc::new(Generator::pinned(options.seed, SIZE));
-    intake::load(server.address, &generator, count).await?;
-    let mut probe = Probe::open(server.address).await?;
+    intake::load(&assay.addresses(), &generator, count).await?;
+    let mut probe = Probe::open(assay.address()).await?;
     probe.until_processed(patience(count)).await?;
 
     let Release { name, version, .. } = generator.release(0);
     let release = path(&["v4", "releases", &name, &version]);
     let matrix = path(&["v4", "matrix", &name, &version]);
-    let mut reading = Reading { options, server: &server, scratch: scratch.path() };
+    let mut reading = Reading { options, addresses: &assay.addresses(), scratch: testbed.scratch() };
 
     let (own, floor) = reading.beside_floor(&mut probe, &release, "").await?;
     measurement.rate = own.rate();
@@ -59,15 +61,18 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
         "not_modified_share",
         f64::from(own.statuses.get(&304).map_or(0, |count| *count as u32)) / own.good as f64,
     );
-    measurement.rss_mb = server.peak_memory();
-    server.stop()?;
+    measurement.rss_mb = assay.peak_memory();
+    assay.stop()?;
+    if let Some(deployed) = testbed.deployed() {
+        deployed.tidy().await?;
+    }
     Ok(measurement)
 }
 
 /// What one path is read with.
 struct Reading<'a> {
     options: &'a Options,
-    server: &'a Server,
+    addresses: &'a [SocketAddr],
     scratch: &'a Path,
 }
 
@@ -82,19 +87,19 @@ impl Reading<'_> {
         let requests = Arc::new(Same(get(path, extra)));
         let (mut own, mut bare) = (Outcome::default(), Outcome::default());
         for _ in 0..TURNS {
-            own.add(self.load(self.server, &requests).await?);
-            bare.add(self.load(&handler, &requests).await?);
+            own.add(self.load(self.addresses, &requests).await?);
+            bare.add(self.load(&[handler.address], &requests).await?);
         }
         handler.stop()?;
         anyhow::ensure!(own.bad() == 0, "{path} was answered {:?}, {} connections broke", own.statuses, own.broken);
         Ok((own, bare))
     }
 
-    async fn load(&self, server: &Server, requests: &Arc<Same>) -> anyhow::Result<Outcome> {
+    async fn load(&self, addresses: &[SocketAddr], requests: &Arc<Same>) -> anyhow::Result<Outcome> {
         let connections = usize::from(self.options.connections);
-        let plan =
-            Plan { address: server.address, connections, duration: Duration::from_millis(300), pace: Pace::Closed };
-        drive(plan, 0, requests.clone()).await?;
+        let addresses = addresses.to_vec();
+        let plan = Plan { addresses, connections, duration: Duration::from_millis(300), pace: Pace::Closed };
+        drive(plan.clone(), 0, requests.clone()).await?;
         drive(Plan { duration: self.options.duration() / TURNS, ..plan }, 0, requests.clone()).await
     }
 }

@@ -9,7 +9,7 @@ use crate::intake::{self, Probe, patience};
 use crate::load::{Pace, Plan, Requests, drive};
 use crate::measurement::Measurement;
 use crate::options::Options;
-use crate::server::{Server, sizes};
+use crate::testbed::Testbed;
 
 const REPORTS: u64 = 20_000;
 /// Searches that do not depend on what was generated: words, phrases, fields, ranges, alternatives, exclusions.
@@ -46,12 +46,11 @@ impl Requests for Mix {
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let count = options.reports.unwrap_or(REPORTS);
     let mut measurement = Measurement::new("search", "searches/s", options, Some(count));
-    let scratch = options.scratch()?;
-    let data = scratch.path().join("data");
+    let testbed = Testbed::open(options).await?;
     let generator = Arc::new(Generator::new(options.seed, options.size));
-    let server = Server::assay(options, &data, &[])?;
-    intake::load(server.address, &generator, count).await?;
-    let mut probe = Probe::open(server.address).await?;
+    let assay = testbed.start(&[]).await?;
+    intake::load(&assay.addresses(), &generator, count).await?;
+    let mut probe = Probe::open(assay.address()).await?;
     probe.until_processed(patience(count)).await?;
     probe.until_indexed(patience(count)).await?;
 
@@ -66,7 +65,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let fixed = QUERIES.iter().map(|query| get(&path(query), "")).collect();
     let mix = Arc::new(Mix { fixed, distributions: distributions.collect() });
     let connections = usize::from(options.connections).min(8);
-    let plan = Plan { address: server.address, connections, duration: options.duration(), pace: Pace::Closed };
+    let plan = Plan { addresses: assay.addresses(), connections, duration: options.duration(), pace: Pace::Closed };
     let outcome = drive(plan, 0, mix).await?;
     anyhow::ensure!(
         outcome.bad() == 0,
@@ -78,10 +77,12 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     measurement.rate = outcome.rate();
     measurement.latencies(&outcome.latencies);
     measurement.figure("connections_used", connections);
-    measurement.rss_mb = server.peak_memory();
-    server.stop()?;
-    let index: u64 = sizes(&data).into_iter().filter(|(name, _)| name.contains("index")).map(|(_, size)| size).sum();
-    measurement.figure("index_bytes_a_report", index as f64 / count as f64);
+    measurement.rss_mb = assay.peak_memory();
+    assay.stop()?;
+    measurement.figure("index_bytes_a_report", testbed.index_bytes().await? as f64 / count as f64);
+    if let Some(deployed) = testbed.deployed() {
+        deployed.tidy().await?;
+    }
     Ok(measurement)
 }
 

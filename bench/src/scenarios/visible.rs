@@ -15,7 +15,7 @@ use crate::intake::Probe;
 use crate::load::{Pace, Plan, Requests, drive};
 use crate::measurement::Measurement;
 use crate::options::Options;
-use crate::server::Server;
+use crate::testbed::Testbed;
 
 /// Reports followed in a second, about.
 const FOLLOWED: f64 = 20.0;
@@ -55,15 +55,15 @@ struct Seen {
 
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let mut measurement = Measurement::new("visible", "reports/s", options, None);
-    let scratch = options.scratch()?;
-    let server = Server::assay(options, &scratch.path().join("data"), &[])?;
+    let testbed = Testbed::open(options).await?;
+    let assay = testbed.start(&[]).await?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let every = (options.rate / FOLLOWED).max(1.0) as u64;
     let generator = Generator::new(options.seed, options.size);
     let requests = Arc::new(Sampled { generator, every, followed: sender });
-    let follower = tokio::spawn(follow(server.address, receiver));
+    let follower = tokio::spawn(follow(assay.address(), receiver));
     let plan = Plan {
-        address: server.address,
+        addresses: assay.addresses(),
         connections: usize::from(options.connections),
         duration: options.duration(),
         pace: Pace::Open { rate: options.rate },
@@ -71,8 +71,11 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let sent = drive(plan, 0, requests).await?;
     let seen = follower.await.context("the follower ended early")??;
     measurement.rate = sent.rate();
-    measurement.rss_mb = server.peak_memory();
-    server.stop()?;
+    measurement.rss_mb = assay.peak_memory();
+    assay.stop()?;
+    if let Some(deployed) = testbed.deployed() {
+        deployed.tidy().await?;
+    }
 
     measurement.latencies(&seen.counted);
     measurement.figure("accept_p50_ms", sent.latencies.percentile(50.0));

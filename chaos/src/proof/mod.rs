@@ -5,10 +5,13 @@ mod database;
 mod documents;
 mod feed;
 mod fsck;
+mod postgres;
 mod receipts;
+mod settled;
+mod spooled;
+mod sqlite;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -22,8 +25,8 @@ use crate::mirror::{Following, Mirror};
 use crate::recount::{Recount, Told};
 use crate::stage::Stage;
 
-/// Longest time without any progress before assay counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub use database::Database;
+
 /// Requests under way at a time.
 const AT_ONCE: usize = 8;
 
@@ -33,6 +36,9 @@ pub struct Evidence<'a> {
     pub accounts: &'a [Account],
     pub testers: &'a [Tester],
     pub following: &'a Following,
+    pub database: Database,
+    /// The nodes behind a proxy, each with a spool of its own.
+    pub doors: Vec<String>,
 }
 
 /// What assay lists, row by row.
@@ -46,9 +52,9 @@ struct Listed {
 /// Proves what can be proved of one assay that has everything, and gives its newest change number.
 pub async fn prove(evidence: &Evidence<'_>, stage: &mut Stage) -> anyhow::Result<(Vec<Check>, i64)> {
     let client = evidence.client;
-    let mut checks = vec![settled(client).await?];
+    let mut checks = vec![settled::check(evidence).await];
     let head = client.json("/v4/status").await?["head"].as_i64().context("the status has no head")?;
-    let (rows, found) = receipts::check(evidence).await?;
+    let (rows, current, found) = receipts::check(evidence).await?;
     checks.extend(found);
     let listed = list(client).await?;
     let expected = recount(&rows);
@@ -57,8 +63,11 @@ pub async fn prove(evidence: &Evidence<'_>, stage: &mut Stage) -> anyhow::Result
     let caught_up = follower::catch_up(evidence.following, head).await?;
     let mirror = Mirror::replay(&evidence.following.log)?;
     checks.push(feed::check(&mirror, &listed, caught_up, head));
-    let database = stage.recipe.data.join("assay.db");
-    checks.extend(database::check(&database, evidence.accounts, &mirror).await?);
+    let contents = evidence.database.read().await?;
+    checks.extend(database::check(&contents, evidence.accounts, &mirror));
+    if !evidence.doors.is_empty() {
+        checks.push(spooled::check(evidence, &contents, &current).await?);
+    }
     checks.extend(rebuilt(client, stage, &listed).await?);
     Ok((checks, head))
 }
@@ -76,32 +85,6 @@ fn recount(rows: &Rows) -> Recount {
     let mut recount = Recount::default();
     rows.values().for_each(|row| recount.add(&row.told, &row.tester));
     recount
-}
-
-/// Waits until nothing waits and the index is complete.
-async fn settled(client: &Client) -> anyhow::Result<Check> {
-    let mut check = Check::new("settled", "everything accepted is processed and searchable, without further help");
-    let (mut before, mut since) = (Value::Null, Instant::now());
-    loop {
-        let status = client.json("/v4/status").await?;
-        let left = serde_json::json!([status["waiting"], status["index"]["lag"]]);
-        if left == serde_json::json!([0, 0]) {
-            check.expect(true, String::new);
-            return Ok(check);
-        }
-        if status["index"].is_null() && status["waiting"] == 0 {
-            check.expect(false, || format!("assay runs without its index: {status}"));
-            return Ok(check);
-        }
-        if left != before {
-            (before, since) = (left, Instant::now());
-        }
-        if since.elapsed() > PATIENCE {
-            check.expect(false, || format!("nothing moved for {} s: {status}", PATIENCE.as_secs()));
-            return Ok(check);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 async fn list(client: &Client) -> anyhow::Result<Listed> {
@@ -131,6 +114,7 @@ async fn rebuilt(client: &Client, stage: &mut Stage, before: &Listed) -> anyhow:
     stage.recipe.json(&["rebuild", "--clear", "--json"]).await?;
     fsck::look(&mut fsck, &stage.recipe, "after the rebuild").await?;
     stage.fill().await?;
+    client.wait_until_ready().await?;
     let after = list(client).await?;
     for id in before.results.keys().chain(after.results.keys().filter(|id| !before.results.contains_key(*id))) {
         check.equal(|| format!("the row of {id}"), &after.results.get(id), &before.results.get(id));

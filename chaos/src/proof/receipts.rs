@@ -1,5 +1,7 @@
 //! Every acknowledged report has an outcome; its last revision counts; its bytes are those that were sent.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -16,8 +18,11 @@ struct Stored {
     raw: Option<String>,
 }
 
-/// The checks, and the reports that have to be counted.
-pub(super) async fn check(evidence: &Evidence<'_>) -> anyhow::Result<(Rows, [Check; 3])> {
+/// The digest of each report that is there, by its id.
+type Current = BTreeMap<String, String>;
+
+/// The checks, the reports that have to be counted, and what is there of each.
+pub(super) async fn check(evidence: &Evidence<'_>) -> anyhow::Result<(Rows, Current, [Check; 3])> {
     let mut kept = Check::new("kept", "every acknowledged report has an outcome, and retracted ones say so");
     let mut revised = Check::new("revised", "the revision that was acknowledged last is the one that counts");
     let mut bytes = Check::new("bytes", "the bytes of a report are those that were sent");
@@ -26,13 +31,14 @@ pub(super) async fn check(evidence: &Evidence<'_>) -> anyhow::Result<(Rows, [Che
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    let mut rows = Rows::new();
+    let (mut rows, mut current) = (Rows::new(), Current::new());
     for (account, Stored { receipt, raw }) in evidence.accounts.iter().zip(stored) {
         let verdict = account.judge(receipt.as_ref());
         let told = |fault: Result<(), String>| format!("{}: {}", account.id, fault.err().unwrap_or_default());
         kept.expect(verdict.kept.is_ok(), || told(verdict.kept.clone()));
         revised.expect(verdict.revised.is_ok(), || told(verdict.revised.clone()));
         let Some(receipt) = receipt else { continue };
+        current.insert(account.id.clone(), receipt.digest.clone());
         if !receipt.withdrawn {
             let right = raw.as_ref() == Some(&receipt.digest);
             bytes.expect(right, || format!("{}: {raw:?} instead of {}", account.id, receipt.digest));
@@ -45,7 +51,7 @@ pub(super) async fn check(evidence: &Evidence<'_>) -> anyhow::Result<(Rows, [Che
             rows.insert(account.id.clone(), Row { told: told.clone(), tester });
         }
     }
-    Ok((rows, [kept, revised, bytes]))
+    Ok((rows, current, [kept, revised, bytes]))
 }
 
 async fn ask(client: &Client, account: &Account) -> anyhow::Result<Stored> {

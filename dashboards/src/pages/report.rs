@@ -101,6 +101,10 @@ struct Section<'a> {
 
 impl<'a> Report<'a> {
     /// Whether there are bytes to show.
+    fn there(&self) -> bool {
+        !self.purged() && self.view.dropped.is_none()
+    }
+
     fn purged(&self) -> bool {
         self.view.withdrawn.as_ref().is_some_and(|withdrawn| withdrawn.body == BodyFate::Purged)
     }

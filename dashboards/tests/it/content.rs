@@ -4,6 +4,7 @@ use dashboards::Site;
 use dashboards::pages::{self, ReleasePage, SearchAnswer, SearchPage};
 use schemas::grade::Counts;
 use schemas::query::{KeyField, TimeField, WordField};
+use schemas::retention::DroppedView;
 use schemas::views::{CellView, MatrixView, ReceiptView, RefusalView, State};
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy, WithdrawnView};
 
@@ -219,6 +220,25 @@ fn a_withdrawn_report_says_who_took_it_back_and_why_and_offers_no_text_that_is_g
         assert!(html.contains("<span class=\"state withdrawn\">withdrawn</span>"));
         assert_in_order(&html, &["counted and listed nowhere", words, "broken", "Its text"]);
     }
+}
+
+#[test]
+fn a_report_whose_text_is_kept_no_longer_says_so_and_shows_what_was_read_out_of_it() {
+    let mut page = samples::report();
+    let dropped = DroppedView { month: "2024-05".to_owned(), at: samples::hour(960) };
+    page.report.dropped = Some(dropped.clone());
+    page.report.details = None;
+    page.text = String::new();
+    let html = pages::report(&Site::default(), &page);
+    read("report", &html);
+    let distribution = page.report.result.unwrap().distribution;
+    assert_in_order(&html, &["Report", &distribution, "Its text is no longer here", "2024-05", "Platform"]);
+    assert!(!html.contains("/text\">") && !html.contains("/raw\">") && !html.contains("bytes</span>"), "{html}");
+
+    let receipt = ReceiptView { dropped: Some(dropped), ..samples::receipt(State::Processed) };
+    let html = pages::receipt(&Site::default(), &receipt, samples::freshness());
+    read("receipt", &html);
+    assert_in_order(&html, &["processed", "Its text is no longer here", "2024-05", "Attempts"]);
 }
 
 #[test]

@@ -200,6 +200,7 @@ async fn write(
     let months: BTreeSet<Month> = batch.iter().map(|one| Month::of(one.report.received_at)).collect();
     for month in months {
         tx.make_month(month).await?;
+        tx.reopen_dropped(month).await?;
     }
     let group = tx.open_group(batch.len(), now).await?;
     let batch = with_testers(tx, one_of_each(batch, &mut tally), now).await?;

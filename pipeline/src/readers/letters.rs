@@ -33,9 +33,10 @@ impl Readers {
         self.store.report_id(number).await
     }
 
-    /// A report as a letter. `None`: there is no such report, it was withdrawn, or its bytes cannot be read as one.
+    /// A report as a letter. `None`: there is no such report, it was withdrawn, its bytes are kept no longer, or they
+    /// cannot be read as one.
     pub async fn letter(&self, id: ReportId) -> Result<Option<Letter>, StoreError> {
-        let Some(Original { report: stored, bytes, withdrawn: None }) = self.original(id).await? else {
+        let Some(Original { report: stored, bytes, withdrawn: None, dropped: None }) = self.original(id).await? else {
             return Ok(None);
         };
         let tester = self.store.tester_by_number(stored.tester).await?;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use schemas::ids::{Digest, ReportId};
+use schemas::retention::DroppedView;
 use schemas::views::{AttemptView, ReceiptView, State};
+use schemas::withdrawal::BodyFate;
 
 use super::{Readers, links};
 use crate::store::{Attempt, AttemptOutcome, StoreError, StoredReport};
@@ -15,6 +17,10 @@ impl Readers {
         let Some(report) = self.store.report(id).await? else { return Ok(None) };
         let attempts = self.store.attempts(report.group).await?;
         let withdrawal = self.store.withdrawal(report.number).await?;
+        let dropped = match &withdrawal {
+            Some(withdrawal) if withdrawal.body == BodyFate::Purged => None,
+            _ => self.dropped_unless_there(&report).await?,
+        };
         Ok(Some(ReceiptView {
             state: state(&report, &attempts),
             reason: report.reason,
@@ -24,11 +30,19 @@ impl Readers {
             digest: report.digest.to_string(),
             revision: report.revision,
             withdrawn: withdrawal.map(|withdrawal| withdrawal.view()),
+            dropped,
             ahead: None,
             refused: Vec::new(),
             links: receipt_links(id),
             id: id.to_string(),
         }))
+    }
+
+    /// As [`Readers::dropped`], of a report whose bytes may be there: they may have come after the others of their month
+    /// went.
+    async fn dropped_unless_there(&self, report: &StoredReport) -> Result<Option<DroppedView>, StoreError> {
+        let Some(dropped) = self.dropped(report).await? else { return Ok(None) };
+        Ok(if self.store.has_body(report.number).await? { None } else { Some(dropped) })
     }
 
     pub(super) async fn state(&self, report: &StoredReport) -> Result<State, StoreError> {
@@ -51,6 +65,7 @@ pub fn fresh_receipt(id: ReportId, state: State, digest: Digest, received_at: Da
         digest: digest.to_string(),
         revision: 0,
         withdrawn: None,
+        dropped: None,
         ahead: None,
         refused: Vec::new(),
         links: receipt_links(id),

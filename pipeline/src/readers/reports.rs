@@ -4,20 +4,22 @@ use schemas::addresses;
 use schemas::extract::{self, Details};
 use schemas::ids::ReportId;
 use schemas::report::{Report, Reporter};
-use schemas::views::{ReportView, ResultView};
+use schemas::retention::DroppedView;
+use schemas::views::{ReportView, ResultView, State};
 use schemas::withdrawal::{BodyFate, WithdrawnView};
 
 use super::{Readers, links};
 use crate::bodies;
-use crate::store::{StoreError, StoredReport};
+use crate::store::{BodyTable, StoreError, StoredReport};
 use crate::submission;
 
 /// A stored report with its bytes, unpacked.
 pub struct Original {
     pub report: StoredReport,
-    /// Empty once they are purged, which `withdrawn` tells.
+    /// Empty once they are purged or dropped, which `withdrawn` or `dropped` tells.
     pub bytes: Vec<u8>,
     pub withdrawn: Option<WithdrawnView>,
+    pub dropped: Option<DroppedView>,
 }
 
 impl Original {
@@ -41,17 +43,27 @@ impl Readers {
         // The bytes first: purged between the two looks, they are there and nobody is told wrongly that they are lost.
         let body = self.store.body(report.number).await?;
         let withdrawn = self.store.withdrawal(report.number).await?.map(|withdrawal| withdrawal.view());
-        let bytes = match (body, &withdrawn) {
-            (_, Some(WithdrawnView { body: BodyFate::Purged, .. })) => Vec::new(),
-            (Some(body), _) => bodies::unpack(&body).map_err(|_| damaged())?,
-            (None, _) => return Err(damaged()),
+        let (bytes, dropped) = match (body, &withdrawn) {
+            (_, Some(WithdrawnView { body: BodyFate::Purged, .. })) => (Vec::new(), None),
+            (Some(body), _) => (bodies::unpack(&body).map_err(|_| damaged())?, None),
+            (None, _) => (Vec::new(), Some(self.dropped(&report).await?.ok_or_else(damaged)?)),
         };
-        Ok(Some(Original { report, bytes, withdrawn }))
+        Ok(Some(Original { report, bytes, withdrawn, dropped }))
+    }
+
+    /// When the bytes of a report were dropped, which are not there. `None`: they should be there.
+    pub(super) async fn dropped(&self, report: &StoredReport) -> Result<Option<DroppedView>, StoreError> {
+        // Bytes that are still to be read are not dropped, whatever their month.
+        if !matches!(report.state, State::Processed | State::Rejected) {
+            return Ok(None);
+        }
+        let month = self.store.dropped_month(BodyTable::Bodies, report.received_at).await?;
+        Ok(month.map(|month| DroppedView { month: month.month.to_string(), at: month.at() }))
     }
 
     /// A report with all that is known of it.
     pub async fn report(&self, id: ReportId) -> Result<Option<Reread>, StoreError> {
-        let Some(Original { report, bytes, withdrawn }) = self.original(id).await? else { return Ok(None) };
+        let Some(Original { report, bytes, withdrawn, dropped }) = self.original(id).await? else { return Ok(None) };
         let row = self.store.extract(report.number).await?;
         let result: Option<ResultView> = match &row {
             Some((document, _)) => {
@@ -80,6 +92,7 @@ impl Readers {
             revision: report.revision,
             received_at: report.received_at,
             withdrawn,
+            dropped,
             links: links([
                 ("page", format!("/report/{id}")),
                 ("raw", format!("/v4/reports/{id}/raw")),

@@ -20,6 +20,8 @@ pub struct Shadow {
     pub extractors: BTreeMap<i64, u64>,
     /// Reports read.
     pub reports: u64,
+    /// Reports that could not be read, because their bytes are gone; their rows would stay as they are.
+    pub skipped: u64,
     /// Rows that would stay as they are.
     pub same: u64,
     /// Rows that would become others.
@@ -83,7 +85,9 @@ pub async fn shadow(
             break;
         };
         last = *end;
-        for (row, reading) in read_all(store.stored_rows(&numbers).await?, read).await {
+        let rows = store.stored_rows(&numbers).await?;
+        shadow.skipped += numbers.len().saturating_sub(rows.len()) as u64;
+        for (row, reading) in read_all(rows, read).await {
             if let Some(row) = &row {
                 *shadow.extractors.entry(row.old.extractor).or_default() += 1;
             }

@@ -27,7 +27,7 @@ pub struct CopiedTable {
 
 /// All that is copied, each table after those it refers to. Jobs and signs of life are of the processes that work on a
 /// database, not of what it holds.
-pub static TABLES: [CopiedTable; 16] = [
+pub static TABLES: [CopiedTable; 17] = [
     table("counters", &["name"]),
     table("settings", &["name"]),
     numbered("testers"),
@@ -42,6 +42,7 @@ pub static TABLES: [CopiedTable; 16] = [
     table("matrix_cells", &["release", "language_version", "os", "architecture"]),
     table("extracts", &["number"]),
     table("withdrawals", &["number"]),
+    table("dropped_months", &["place", "month"]),
     numbered("rebuilds"),
     numbered("uploads"),
 ];

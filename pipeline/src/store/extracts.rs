@@ -140,20 +140,6 @@ impl Tx {
             .await?;
         Ok(())
     }
-
-    /// Throws away all that is derived: rows, counts, releases, change numbers.
-    pub async fn clear_derived(&mut self) -> Result<()> {
-        for sql in [
-            "DELETE FROM extracts",
-            "DELETE FROM matrix_cells",
-            "DELETE FROM summaries",
-            "DELETE FROM releases",
-            "UPDATE testers SET pass = 0, fail = 0, na = 0, unknown = 0",
-        ] {
-            query(sql).execute(self.connection()).await?;
-        }
-        Ok(())
-    }
 }
 
 const OLD: &str = "SELECT number, release, tester, grade, language_version, development, patched, os, architecture, \

@@ -11,6 +11,7 @@ use super::changes::ResultChange;
 use super::rebuilds::STANDING;
 use super::releases::ReleaseNumber;
 use super::reports::Body;
+use super::retention::may_be_dropped;
 use super::sql::{self, On, Record, Row, query, record};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
@@ -135,13 +136,26 @@ impl Store {
         Ok(query(sql).bind(after).bind(step).bind(rest).bind(limit).fetch_all(&self.readers).await?)
     }
 
-    /// Rows without what they belong to, and reports without bytes. Purged reports belong out of the latter.
+    /// Rows without what they belong to, reports without bytes, and bytes that retention has dropped and left. Reports
+    /// that were purged, or whose month was dropped, have no bytes by right; of the latter, the row is all that is left.
     pub async fn orphans(&self) -> Result<Vec<Oddity>> {
-        Ok(query(
-            "SELECT 'report' AS kind, number, 'its bytes are not there' AS detail FROM reports \
-             WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = reports.number) \
+        let dropped = may_be_dropped();
+        let gone = "NOT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = reports.number)";
+        Ok(query(format!(
+            "SELECT 'report' AS kind, number, 'its bytes are not there' AS detail FROM reports WHERE {gone} \
              AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number AND body = 'purged') \
-             UNION ALL \
+             AND NOT ({dropped}) UNION ALL \
+             SELECT 'report', number, 'its bytes were dropped, and its row is not there' FROM reports \
+             WHERE state = 'processed' AND {gone} AND {dropped} \
+             AND NOT EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number) \
+             AND NOT EXISTS (SELECT 1 FROM extracts WHERE extracts.number = reports.number AND NOT removed) UNION ALL \
+             SELECT 'report', reports.number, 'its bytes are still there, though its month was dropped' \
+             FROM dropped_months JOIN reports ON reports.received_at >= begins_at AND reports.received_at < ends_at \
+             JOIN bodies ON bodies.number = reports.number WHERE place = 'bodies' AND ended_at IS NOT NULL UNION ALL \
+             SELECT 'report', reports.number, 'superseded bytes of it are still there, though its month was dropped' \
+             FROM dropped_months JOIN reports ON reports.received_at >= begins_at AND reports.received_at < ends_at \
+             JOIN superseded_bodies ON superseded_bodies.number = reports.number \
+             WHERE place = 'superseded_bodies' AND ended_at IS NOT NULL UNION ALL \
              SELECT 'purged report', number, 'its bytes are still there' FROM withdrawals WHERE body = 'purged' \
              AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = withdrawals.number) UNION ALL \
              SELECT 'withdrawn report', number, 'it has a row all the same' FROM withdrawals \
@@ -154,8 +168,8 @@ impl Store {
              WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.number = superseded_bodies.number) UNION ALL \
              SELECT 'row', number, 'it belongs to no report' FROM extracts WHERE NOT removed \
              AND NOT EXISTS (SELECT 1 FROM reports WHERE reports.number = extracts.number) \
-             ORDER BY 1, 2",
-        )
+             ORDER BY 1, 2"
+        ))
         .fetch_all(&self.readers)
         .await?)
     }
@@ -177,8 +191,8 @@ impl Store {
     /// These rows as the index takes them in.
     pub async fn result_rows(&self, numbers: &[i64]) -> Result<Vec<ResultChange>> {
         Ok(query(
-            "SELECT extracts.number, change_number, removed, document, size FROM extracts \
-             JOIN bodies ON bodies.number = extracts.number \
+            "SELECT extracts.number, change_number, removed, document, COALESCE(size, 0) AS size FROM extracts \
+             LEFT JOIN bodies ON bodies.number = extracts.number \
              WHERE extracts.number IN (SELECT value FROM json_each($1)) AND NOT removed",
         )
         .bind(super::list(numbers))

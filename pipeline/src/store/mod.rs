@@ -13,12 +13,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 mod attempts;
 mod bulk;
 mod changes;
+mod clearing;
 mod contract_lists;
 mod copy;
 mod extracts;
@@ -35,6 +37,7 @@ mod rebuilds;
 mod releases;
 mod reports;
 mod results;
+mod retention;
 mod schema;
 mod sql;
 mod tellings;
@@ -63,6 +66,7 @@ pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
 pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
+pub use retention::{BodyTable, DroppedMonth};
 pub use schema::SchemaFault;
 pub use tellings::{Teller, Telling};
 pub use testers::{Tester, TesterNumber};
@@ -118,7 +122,7 @@ pub enum StoreError {
     #[error("the database did not do as told")]
     Database(#[from] sqlx::Error),
     #[error("the database could not be brought to this version's schema")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     #[error("the job could not be queued")]
     Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("row {number} of {table} is not as assay writes it")]
@@ -156,6 +160,10 @@ impl StoreError {
                 _ => "database_refused",
             },
             StoreError::Queue(_) => "queue_away",
+            // The database went away meanwhile, which says nothing about the schema.
+            StoreError::Migrate(MigrateError::Execute(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)) => {
+                "database_away"
+            }
             StoreError::Migrate(_) => "schema_unfit",
             StoreError::Inconsistent { .. } => "row_damaged",
         }

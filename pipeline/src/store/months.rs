@@ -1,15 +1,17 @@
 //! Partitions by month of receipt, where the database has them: the bytes of reports on PostgreSQL.
 //!
-//! A month's partition is made before its first report comes. What belongs to a month without one lies in the partition
-//! for all others, where it is found as well, only not so cheaply.
+//! A month's partition is made before its first report comes, and dropped when retention says so. What belongs to a month
+//! without one lies in the partition for all others, where it is found as well, only not so cheaply.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use std::fmt;
+use std::str::FromStr;
 
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
+use serde::{Serialize, Serializer};
+
+use super::retention::BodyTable;
 use super::sql::{Transaction, query};
 use super::{Result, Store, Tx};
-
-/// Tables cut by month.
-const MONTHLY: [&str; 2] = ["bodies", "superseded_bodies"];
 
 /// Months for which partitions are made ahead of time, this one included.
 const AHEAD: u32 = 3;
@@ -26,6 +28,42 @@ impl Month {
     /// The month so many later.
     pub fn after(self, months: u32) -> Self {
         Month(self.0 + Months::new(months))
+    }
+
+    /// The month so many earlier. `None`: before all time.
+    pub fn before(self, months: u32) -> Option<Self> {
+        self.0.checked_sub_months(Months::new(months)).map(Month)
+    }
+
+    /// Its first moment.
+    pub fn begin(self) -> DateTime<Utc> {
+        self.0.and_time(NaiveTime::MIN).and_utc()
+    }
+
+    /// The first moment after it.
+    pub fn end(self) -> DateTime<Utc> {
+        self.after(1).begin()
+    }
+}
+
+impl fmt::Display for Month {
+    /// `2026-11`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0.year(), self.0.month())
+    }
+}
+
+impl FromStr for Month {
+    type Err = chrono::ParseError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        format!("{text}-01").parse().map(Month)
+    }
+}
+
+impl Serialize for Month {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -47,13 +85,27 @@ impl Store {
     }
 
     async fn missing_months(&self, months: impl Iterator<Item = Month>) -> Result<Vec<Month>> {
-        let there: Vec<String> = query(
+        let there = self.months_apart(BodyTable::Bodies).await?;
+        Ok(months.filter(|month| !there.contains(month)).collect())
+    }
+
+    /// Months that a table has a partition for, in no order. None where the database has no partitions.
+    pub async fn months_apart(&self, table: BodyTable) -> Result<Vec<Month>> {
+        if !self.shared() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = query(
             "SELECT CAST(child.relname AS TEXT) FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid \
-             JOIN pg_class AS parent ON parent.oid = inhparent WHERE parent.relname = 'bodies'",
+             JOIN pg_class AS parent ON parent.oid = inhparent WHERE parent.relname = $1",
         )
+        .bind(table.as_str())
         .fetch_all(&self.readers)
         .await?;
-        Ok(months.filter(|month| !there.contains(&partition("bodies", *month))).collect())
+        // That for all others is of no month.
+        let month = |name: &String| {
+            name.strip_prefix(table.as_str())?.strip_prefix('_')?.replace('_', "-").parse::<Month>().ok()
+        };
+        Ok(names.iter().filter_map(month).collect())
     }
 }
 
@@ -64,7 +116,7 @@ impl Tx {
         if !matches!(self.inner, Transaction::Postgres(_)) {
             return Ok(());
         }
-        for table in MONTHLY {
+        for table in BodyTable::ALL {
             let (begin, end) = (month.0, month.after(1).0);
             let early = format!(
                 "SELECT EXISTS (SELECT 1 FROM {table}_other WHERE received_at >= '{begin} 00:00:00+00' \
@@ -89,6 +141,6 @@ impl Tx {
 }
 
 /// Name of a table's partition for a month: `bodies_2026_11`.
-fn partition(table: &str, month: Month) -> String {
+pub(super) fn partition(table: BodyTable, month: Month) -> String {
     format!("{table}_{:04}_{:02}", month.0.year(), month.0.month())
 }

@@ -41,6 +41,8 @@ pub struct Rebuild {
     pub reports: i64,
     /// Change numbers given so far.
     pub changes: i64,
+    /// Reports that could not be read, because their bytes are gone; their rows stay as they are.
+    pub skipped: i64,
     pub started_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
 }
@@ -66,7 +68,7 @@ pub(super) const STANDING: &str = "reports.state IN ('processed', 'rejected') AN
                                    (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number)";
 
 const REBUILD: &str = "SELECT number, extractor, distribution, version, since, until, cleared, goal, position, reports, \
-                       changes, started_at, ended_at FROM rebuilds";
+                       changes, skipped, started_at, ended_at FROM rebuilds";
 
 impl Store {
     /// Rebuilds that are not through, newest first.
@@ -143,12 +145,13 @@ impl Tx {
     }
 
     /// Notes how far a rebuild has come.
-    pub async fn move_rebuild(&mut self, number: i64, position: i64, reports: i64, changes: i64) -> Result<()> {
-        query("UPDATE rebuilds SET position = $2, reports = $3, changes = $4 WHERE number = $1")
-            .bind(number)
-            .bind(position)
-            .bind(reports)
-            .bind(changes)
+    pub async fn move_rebuild(&mut self, to: &Rebuild) -> Result<()> {
+        query("UPDATE rebuilds SET position = $2, reports = $3, changes = $4, skipped = $5 WHERE number = $1")
+            .bind(to.number)
+            .bind(to.position)
+            .bind(to.reports)
+            .bind(to.changes)
+            .bind(to.skipped)
             .execute(self.connection())
             .await?;
         Ok(())
@@ -213,6 +216,7 @@ impl Record for Rebuild {
             position: row.get("position")?,
             reports: row.get("reports")?,
             changes: row.get("changes")?,
+            skipped: row.get("skipped")?,
             started_at: row.get("started_at")?,
             ended_at: row.get("ended_at")?,
         })

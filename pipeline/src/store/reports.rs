@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::bulk::Bulk;
 use super::groups::GroupNumber;
+use super::months::Month;
 use super::rebuilds::STANDING;
 use super::sql::{self, Record, Row, Statement, Transaction, query, query_either};
 use super::testers::TesterNumber;
@@ -193,7 +194,8 @@ impl Tx {
         Ok(query(sql).bind(id.0).locking().fetch_optional(self.connection()).await?)
     }
 
-    /// Puts new bytes in the place of a report's old ones, which are kept, and hands it to `group` to be read again.
+    /// Puts new bytes in the place of a report's old ones, which are kept where they are still there, and hands it to
+    /// `group` to be read again.
     pub async fn correct_report(&mut self, old: &StoredReport, new: &NewReport, group: GroupNumber) -> Result<()> {
         if old.state == State::Accepted {
             query("UPDATE groups SET reports = reports - 1 WHERE number = $1 AND number <> $2")
@@ -212,13 +214,19 @@ impl Tx {
         .bind(old.received_at)
         .execute(self.connection())
         .await?;
-        query("UPDATE bodies SET dictionary = $2, size = $3, body = $4 WHERE number = $1")
+        let replaced = query("UPDATE bodies SET dictionary = $2, size = $3, body = $4 WHERE number = $1")
             .bind(old.number)
             .bind(new.body.dictionary)
             .bind(new.body.size)
             .bind(new.body.bytes.as_slice())
             .execute(self.connection())
             .await?;
+        if replaced == 0 {
+            // The old bytes were dropped. The new ones belong to the same month.
+            let new = NewReport { received_at: old.received_at, ..new.clone() };
+            self.insert_bodies(&[(old.number, &new)]).await?;
+        }
+        self.reopen_dropped(Month::of(old.received_at)).await?;
         query(
             "UPDATE reports SET revision = revision + 1, digest = $2, door = $3, group_number = $4, \
              state = 'accepted', reason = NULL WHERE number = $1",

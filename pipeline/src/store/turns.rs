@@ -44,4 +44,12 @@ impl Turn {
             Some(connection) => connection.ping().await.is_ok(),
         }
     }
+
+    /// Gives it to the next at once. Without this, the database sees a moment later that the connection is gone.
+    pub async fn end(self) {
+        if let Some(connection) = self.connection {
+            // One that is broken has given it back.
+            drop(connection.close().await);
+        }
+    }
 }

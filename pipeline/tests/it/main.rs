@@ -30,6 +30,7 @@ mod raw;
 mod rebuild;
 mod recount;
 mod redis_queue;
+mod retention;
 mod search;
 mod sharing;
 mod spool;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use pipeline::accept::Acceptance;
 use pipeline::rebuild;
-use pipeline::store::{ChangeRow, Release, WithdrawalSelection};
+use pipeline::retention::{self, Ending, Policy};
+use pipeline::store::{ChangeRow, Month, Release, WithdrawalSelection};
 use pipeline::uploads;
 use pipeline::withdraw::{self, Order, Restored, Tally};
 use proptest::prelude::*;
@@ -15,6 +16,7 @@ use schemas::ids::Digest;
 use schemas::uploads::{Kind, Upload};
 use schemas::views::{State, SummaryView};
 use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
+use tokio_util::sync::CancellationToken;
 
 use crate::mirror::Mirror;
 use crate::raw::Raw;
@@ -242,14 +244,27 @@ fn whose(path: Option<&'static str>) -> Whose {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Send { id: usize, tester: &'static str, content: Content },
-    Retract { id: usize, purge: bool },
-    Invalidate { id: usize },
-    Restore { id: usize },
+    Send {
+        id: usize,
+        tester: &'static str,
+        content: Content,
+    },
+    Retract {
+        id: usize,
+        purge: bool,
+    },
+    Invalidate {
+        id: usize,
+    },
+    Restore {
+        id: usize,
+    },
     Process(usize),
     ProcessTogether,
     Follow(usize),
     Rebuild,
+    /// A month passes, and the bytes go of those that are older than another.
+    Drop,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -273,6 +288,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::ProcessTogether),
         2 => (1..6_usize).prop_map(Step::Follow),
         1 => Just(Step::Rebuild),
+        2 => Just(Step::Drop),
     ];
     prop::collection::vec(step, 1..40)
 }
@@ -295,17 +311,21 @@ struct Known {
     tester: &'static str,
     content: Content,
     withdrawn: Option<(WithdrawnAs, BodyFate)>,
+    /// How many months had passed.
+    received: u32,
+    dropped: bool,
 }
 
 /// What is expected of all, kept by the simplest rules there are.
 #[derive(Default)]
-struct Expected(BTreeMap<usize, Known>);
+struct Expected(BTreeMap<usize, Known>, u32);
 
 impl Expected {
     fn send(&mut self, id: usize, tester: &'static str, content: Content) -> &'static str {
         match self.0.get_mut(&id) {
             None => {
-                self.0.insert(id, Known { place: self.0.len(), tester, content, withdrawn: None });
+                let (place, received) = (self.0.len(), self.1);
+                self.0.insert(id, Known { place, tester, content, withdrawn: None, received, dropped: false });
                 "accepted"
             }
             Some(known) if known.content == content => "duplicate",
@@ -313,6 +333,7 @@ impl Expected {
             Some(known) if known.tester != tester => "conflict",
             Some(known) => {
                 known.content = content;
+                known.dropped = false;
                 "corrected"
             }
         }
@@ -344,11 +365,18 @@ impl Expected {
         match known.withdrawn {
             None => Restored::Standing,
             Some((_, BodyFate::Purged)) => Restored::Purged,
+            Some(_) if known.dropped => Restored::Dropped,
             Some(_) => {
                 known.withdrawn = None;
                 Restored::Accepted
             }
         }
+    }
+
+    fn drop(&mut self) {
+        self.1 += 1;
+        let months = self.1;
+        self.0.values_mut().filter(|known| known.received + 1 < months).for_each(|known| known.dropped = true);
     }
 
     /// Whose a release is: the word of the first of those that stand and say.
@@ -358,11 +386,11 @@ impl Expected {
         told.min().map(|(_, whose)| whose)
     }
 
-    /// The recount: what stands, and nothing else.
-    fn counts(&self, testers: &BTreeMap<&str, String>) -> AllCounts {
+    /// The recount: what stands, and nothing else. `only_dropped` leaves out what has bytes.
+    fn counts(&self, testers: &BTreeMap<&str, String>, only_dropped: bool) -> AllCounts {
         let mut all = AllCounts::default();
         for Known { tester, content: (version, grade, os, _), .. } in
-            self.0.values().filter(|known| known.withdrawn.is_none())
+            self.0.values().filter(|known| known.withdrawn.is_none() && (known.dropped || !only_dropped))
         {
             let is = |name: &str| i64::from(*grade == name);
             let one = Counts { pass: is("pass"), fail: is("fail"), na: is("na"), unknown: is("unknown") };
@@ -410,6 +438,10 @@ async fn play(steps: Vec<Step>) {
                 mirrors.push(mirrors[0].clone());
             }
             Step::Rebuild => drop(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap()),
+            Step::Drop => {
+                drop_old(&stack).await;
+                expected.drop();
+            }
         }
         let sql = "SELECT count(*) FROM reports WHERE state = 'accepted'";
         let waiting: i64 = raw.value(sql).await;
@@ -417,6 +449,16 @@ async fn play(steps: Vec<Step>) {
     }
     stack.work_off().await;
     check(&stack, &raw, &expected, mirrors).await;
+}
+
+async fn drop_old(stack: &Stack) {
+    stack.work_off().await;
+    let clock = &stack.process.clock;
+    clock.advance(Month::of(clock.now()).end() - clock.now());
+    let policy = Policy { bodies: 1, superseded_bodies: 1 };
+    let handled = retention::pass(&stack.process, &policy, &CancellationToken::new(), |_| ()).await.unwrap().unwrap();
+    assert!(handled.iter().all(|one| one.ending == Ending::Dropped), "{handled:?}");
+    stack.store().make_months(clock.now()).await.unwrap();
 }
 
 async fn send(stack: &Stack, expected: &mut Expected, one: usize, tester: &'static str, content: Content) {
@@ -442,7 +484,7 @@ async fn check(stack: &Stack, raw: &Raw, expected: &Expected, mirrors: Vec<Mirro
     for name in ["Ann", "Bob"] {
         testers.insert(name, stack.tester(name).await.id);
     }
-    let counts = expected.counts(&testers);
+    let counts = expected.counts(&testers, false);
     assert_eq!(AllCounts::stored(raw).await, counts);
     let before = documents(raw).await;
     let standing = expected.0.iter().filter(|(_, known)| known.withdrawn.is_none());
@@ -453,6 +495,8 @@ async fn check(stack: &Stack, raw: &Raw, expected: &Expected, mirrors: Vec<Mirro
         let receipt = stack.receipt(&id(*number)).await;
         let withdrawn = receipt.withdrawn.map(|withdrawn| (withdrawn.kind, withdrawn.body));
         assert_eq!((receipt.state, withdrawn), (State::Processed, known.withdrawn), "of report {number}");
+        let purged = known.withdrawn.is_some_and(|(_, fate)| fate == BodyFate::Purged);
+        assert_eq!(receipt.dropped.is_some(), known.dropped && !purged, "of report {number}");
     }
     for mut mirror in mirrors {
         mirror.follow_to_the_end(stack.store(), 3).await;
@@ -462,7 +506,7 @@ async fn check(stack: &Stack, raw: &Raw, expected: &Expected, mirrors: Vec<Mirro
     check_authors(stack, expected).await;
     assert_eq!(rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap().changed, 0);
     rebuild::clear(&stack.process).await.unwrap();
-    assert_eq!(AllCounts::stored(raw).await, AllCounts::default());
+    assert_eq!(AllCounts::stored(raw).await, expected.counts(&testers, true));
     rebuild::rebuild(&stack.process, 0, |_| ()).await.unwrap();
     assert_eq!((documents(raw).await, AllCounts::stored(raw).await), (before, counts));
     check_authors(stack, expected).await;

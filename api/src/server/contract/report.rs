@@ -27,12 +27,13 @@ pub async fn v3(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<R
 }
 
 /// A report with `id` and `created`. Ids are compared without case; what is no id names no report, and one that was
-/// withdrawn is none any more.
+/// withdrawn, or whose bytes are kept no longer, is none any more.
 ///
 /// The tester's address is empty, and those in its texts are hidden, unless the operator shows them.
 pub async fn document(app: &App, id: &str, names: LanguageNames) -> Result<Option<Value>, StoreError> {
     let Ok(id) = id.parse::<ReportId>() else { return Ok(None) };
-    let original = app.readers.original(id).await?.filter(|original| original.withdrawn.is_none());
+    let original =
+        app.readers.original(id).await?.filter(|original| original.withdrawn.is_none() && original.dropped.is_none());
     let Some(original) = original else { return Ok(None) };
     let report = original.report;
     let tester = app.readers.store.tester_by_number(report.tester).await?;

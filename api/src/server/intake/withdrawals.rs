@@ -118,6 +118,9 @@ pub async fn restore(
         Restored::Purged => {
             Err(ApiError::withdrawn(format!("the bytes of report {id} were purged, so that it cannot be put back")))
         }
+        Restored::Dropped => Err(ApiError::withdrawn(format!(
+            "the bytes of report {id} are kept no longer, so that it cannot be put back"
+        ))),
     }
 }
 

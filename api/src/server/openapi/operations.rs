@@ -66,7 +66,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "restoreReport",
         tag: "Operations",
         summary: "Put a withdrawn report back",
-        description: "It is processed again, while its bytes are kept; 409 once they are purged. A report that stands \
+        description: "It is processed again, while its bytes are kept; 409 once they are gone. A report that stands \
                       is left as it is. Needs a token with the scope admin.",
         parameters: &["id"],
         answer: ("200", "application/json", "ReceiptView"),
@@ -91,7 +91,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/v4/reports/{id}/text",
         name: "reportText",
         summary: "A report as people read it",
-        description: "That of a withdrawn report has the header `Assay-Withdrawn`; 410 once its bytes are purged.",
+        description: "That of a withdrawn report has the header `Assay-Withdrawn`; 410 once its bytes are gone.",
         parameters: &["id"],
         answer: ("200", "text/plain", "text"),
         problems: &["400", "404", "410"],

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use pipeline::store::{Door, Scope};
 use schemas::addresses;
 use schemas::ids::ReportId;
+use schemas::retention::DroppedView;
+use schemas::views::ReportView;
 use schemas::withdrawal::{BodyFate, WithdrawnView};
 
 use super::versioned;
@@ -26,10 +28,12 @@ pub async fn report(
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
     // Revision and row together name the content: a report not yet processed changes when it is. That of a withdrawn
-    // one is named by the moment of that, which is beyond all revisions.
-    let version = match &reread.view.withdrawn {
-        None => reread.view.revision << 1 | i64::from(reread.view.result.is_some()),
-        Some(withdrawn) => withdrawn.at.timestamp_micros() << 1 | i64::from(withdrawn.body == BodyFate::Purged),
+    // one, or one whose bytes were dropped, is named by the moment of that, which is beyond all revisions.
+    let ReportView { withdrawn, dropped, revision, result, .. } = &reread.view;
+    let purged = withdrawn.as_ref().is_some_and(|withdrawn| withdrawn.body == BodyFate::Purged);
+    let version = match withdrawn.iter().map(|one| one.at).chain(dropped.iter().map(|one| one.at)).max() {
+        None => revision << 1 | i64::from(result.is_some()),
+        Some(at) => at.timestamp_micros() << 1 | i64::from(purged),
     };
     Ok(versioned(&headers, version, &reread.view))
 }
@@ -42,7 +46,7 @@ pub async fn text(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let reread = app.readers.report(id).await?.ok_or_else(|| missing(id))?;
-    there(id, reread.view.withdrawn.as_ref())?;
+    there(id, reread.view.withdrawn.as_ref(), reread.view.dropped.as_ref())?;
     let answer = immutable(
         &headers,
         &reread.view.digest,
@@ -63,7 +67,7 @@ pub async fn raw(
 ) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let original = app.readers.original(id).await?.ok_or_else(|| missing(id))?;
-    there(id, original.withdrawn.as_ref())?;
+    there(id, original.withdrawn.as_ref(), original.dropped.as_ref())?;
     let addressed = original.report.door != Door::Metabase;
     if addressed && !app.rules.addresses {
         let reader = bearer(&app, &headers, Scope::Read).await?;
@@ -78,18 +82,20 @@ pub async fn raw(
     Ok(marked(answer, original.withdrawn.as_ref()))
 }
 
-/// A refusal for bytes that were purged.
-fn there(id: ReportId, withdrawn: Option<&WithdrawnView>) -> Result<(), ApiError> {
-    match withdrawn.filter(|withdrawn| withdrawn.body == BodyFate::Purged) {
-        None => Ok(()),
-        Some(withdrawn) => {
-            let WithdrawnView { kind, reason, by, at, .. } = withdrawn;
-            let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-            let detail =
-                format!("report {id} was withdrawn as {kind} by the {by} at {at}, and its bytes purged: {reason}");
-            Err(ApiError::gone(detail))
-        }
+/// A refusal for bytes that were purged, or are kept no longer.
+fn there(id: ReportId, withdrawn: Option<&WithdrawnView>, dropped: Option<&DroppedView>) -> Result<(), ApiError> {
+    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    if let Some(WithdrawnView { kind, reason, by, at, body: BodyFate::Purged }) = withdrawn {
+        let at = text(*at);
+        let detail = format!("report {id} was withdrawn as {kind} by the {by} at {at}, and its bytes purged: {reason}");
+        return Err(ApiError::gone(detail));
     }
+    let Some(DroppedView { month, at }) = dropped else { return Ok(()) };
+    Err(ApiError::gone(format!(
+        "the bytes of reports received in {month} are kept no longer; those of report {id} were dropped by retention at \
+         {}. What was read out of it is at /v4/reports/{id}",
+        text(*at)
+    )))
 }
 
 /// Tells in the headers that the report was withdrawn: the bytes themselves do not.

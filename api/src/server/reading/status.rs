@@ -103,9 +103,12 @@ pub async fn healthz() -> &'static str {
 
 /// `GET /readyz`: every part a request needs answers.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let database = app.briefly(app.readers.store.head()).await.is_some();
+    // All at once: a proxy does not wait for long, and takes a node that says nothing for one that is gone.
+    let (database, index, redis) =
+        futures::join!(app.briefly(app.readers.store.head()), app.index_mark(), app.redis.answers());
+    let database = database.is_some();
     let spool = app.spool_level();
-    let index = match app.index_mark().await {
+    let index = match index {
         None => "off",
         Some(Some(_)) => "ok",
         Some(None) => "failing",
@@ -139,7 +142,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         parts["error"] = fault.into();
     }
     // Nor does a Redis that is away: reports wait in the database for the sweep, and news comes from there.
-    if let Some(answers) = app.redis.answers().await {
+    if let Some(answers) = redis {
         parts["redis"] = if answers { "ok" } else { "away" }.into();
     }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()

@@ -67,11 +67,12 @@ pub async fn cpan_report(
 }
 
 async fn contract(app: Arc<App>, said: &str, form: &Form, headers: &HeaderMap) -> Shown {
-    let letter = match id_of(&app, said).await? {
+    let id = id_of(&app, said).await?;
+    let letter = match id {
         Some(id) => app.readers.letter(id).await?,
         None => None,
     };
-    let Some(letter) = letter else { return Ok(nothing(&app, said, form)) };
+    let Some(letter) = letter else { return without_letter(app, id, said, form).await };
     if form.json() {
         let body = json!({"success": 1, "result": letter.legacy(app.rules.addresses)});
         Ok(named(headers, &letter, "json", ([(header::CONTENT_TYPE, JSON)], body.to_string()).into_response()))
@@ -98,6 +99,18 @@ async fn id_of(app: &App, said: &str) -> Result<Option<ReportId>, ApiError> {
         Ok(number) => Ok(app.readers.id_of(number).await?),
         Err(_) => Ok(None),
     }
+}
+
+/// The page of a report whose text is kept no longer; its other forms are made of the text, and are not there.
+async fn without_letter(app: Arc<App>, id: Option<ReportId>, said: &str, form: &Form) -> Shown {
+    if let Some(id) = id.filter(|_| !form.json() && !form.raw())
+        && let Some(original) = app.readers.original(id).await?
+        && original.dropped.is_some()
+        && original.withdrawn.is_none()
+    {
+        return pages::report(State(app), Path(id.to_string())).await;
+    }
+    Ok(nothing(&app, said, form))
 }
 
 fn nothing(app: &App, said: &str, form: &Form) -> Response {

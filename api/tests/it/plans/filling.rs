@@ -18,6 +18,9 @@ pub const TESTER: &str = "00000000-0000-0000-0000-000000000017";
 /// Id of a report that was filled in; it has no bytes that could be read.
 pub const REPORT: &str = "00000000-0000-0000-0000-00000001e240";
 
+/// Id of a report whose bytes retention has dropped.
+pub const DROPPED: &str = "00000000-0000-0000-0000-000000000011";
+
 /// Fills an empty database, lets it explain its statements, and gives the names of its large tables.
 pub async fn fill(url: &str) -> BTreeSet<String> {
     let store = pipeline::store::Store::postgres(url).unwrap();
@@ -104,6 +107,9 @@ const FILL: &[&str] = &[
      TIMESTAMP '2024-01-01' + month * INTERVAL '1 month', TIMESTAMP '2024-02-01' + month * INTERVAL '1 month'); \
      END LOOP; END $$",
     "INSERT INTO bodies SELECT number, received_at, 0, 1, '\\x00' FROM reports",
+    "DROP TABLE bodies_2024_01",
+    "INSERT INTO dropped_months (place, month, begins_at, ends_at, bodies, bytes, begun_at, ended_at) \
+     VALUES ('bodies', '2024-01', '2024-01-01', '2024-02-01', 33480, 33480, '2026-07-01', '2026-07-01')",
     "INSERT INTO extracts (number, change_number, changed_at, extractor, release, tester, grade, language_version, \
      development, patched, os, architecture, received_at, document) \
      SELECT number, number, received_at + INTERVAL '1 minute', 1, release, tester, grade, perl, FALSE, FALSE, os, \

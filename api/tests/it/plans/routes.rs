@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::filling::{AUTHOR, REPORT, TESTER};
+use super::filling::{AUTHOR, DROPPED, REPORT, TESTER};
 use crate::server::Server;
 
 /// Paths to ask for, each of another kind. `stored` is a report with bytes. Panics for a route or a parameter that it
@@ -126,6 +126,9 @@ fn others(stored: &str) -> Vec<String> {
         paths.push(path.replace("ID", stored));
     }
     paths.push(format!("/v4/reports/{REPORT}/receipt"));
+    for path in ["/v4/reports/ID", "/v4/reports/ID/receipt", "/report/ID", "/cpan/report/ID", "/cpan/report/ID?raw=1"] {
+        paths.push(path.replace("ID", DROPPED));
+    }
     paths.push(format!("/tester/{TESTER}"));
     paths
 }

@@ -1,0 +1,189 @@
+//! `process` where assay is deployed: a backlog worked off by one worker process and by several, beside PostgreSQL, the
+//! search engine and Redis taking the same rows, documents and jobs from their own programs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::REPORTS;
+use crate::cpu::CpuUse;
+use crate::floor;
+use crate::floor::bulk::Recorder;
+use crate::generator::Generator;
+use crate::intake::{self, patience};
+use crate::measurement::{Floor, Measurement};
+use crate::options::Options;
+use crate::testbed::{Assay, Deployed, Testbed};
+
+/// Growth of the rate from one worker process to two.
+const GROWTH: f64 = 1.7;
+/// Jobs that `redis-benchmark` pushes at least: with fewer, it measures its own start.
+const JOBS: u64 = 10_000;
+
+/// One way of working the backlog off.
+struct Worked {
+    rate: f64,
+    /// Until the index has them too.
+    indexed_rate: Option<f64>,
+    used: CpuUse,
+    rss_mb: Option<f64>,
+    database_bytes: u64,
+}
+
+pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
+    let count = options.reports.unwrap_or(REPORTS);
+    let several = options.worker_processes.max(2);
+    let mut measurement = Measurement::new("process", "reports/s", options, Some(count));
+    let mut rss_mb = None;
+    for indexed in [false, true] {
+        let with = if indexed { "_with_index" } else { "" };
+        let mut rates = Vec::new();
+        for processes in [1, several] {
+            let testbed = Testbed::open(options).await?;
+            let worked = work_off(&testbed, options, count, processes, indexed).await?;
+            let of = format!("processes_{processes}{with}_");
+            // There are minutes between one and the next.
+            eprintln!("{of}rate: {:.0}", worked.indexed_rate.unwrap_or(worked.rate));
+            rates.push(worked.indexed_rate.unwrap_or(worked.rate));
+            measurement.figure(format!("{of}rate"), worked.indexed_rate.unwrap_or(worked.rate));
+            if indexed {
+                measurement.figure(format!("{of}rate_of_counts"), worked.rate);
+            }
+            worked.used.show(&mut measurement, &of);
+            measurement.figure(format!("{of}rss_mb"), worked.rss_mb);
+            rss_mb = worked.rss_mb.into_iter().chain(rss_mb).reduce(f64::max);
+            match indexed {
+                false => measurement.rate = worked.rate,
+                true => measurement.figure("rate_with_index", worked.indexed_rate),
+            }
+            if !indexed && processes == several {
+                measurement.bytes_per_report = Some(worked.database_bytes as f64 / count as f64);
+                judge(&mut measurement, &rates, several, &worked.used);
+            }
+            if processes == several
+                && let Some(deployed) = testbed.deployed()
+            {
+                match indexed {
+                    false => floors_of_rows(&mut measurement, &testbed, deployed, count).await?,
+                    true => floor_of_documents(&mut measurement, &testbed, deployed).await?,
+                }
+            }
+            if let Some(deployed) = testbed.deployed() {
+                deployed.tidy().await?;
+            }
+        }
+        measurement.figure(format!("scaling{with}"), rates[1] / rates[0]);
+    }
+    measurement.rss_mb = rss_mb;
+    Ok(measurement)
+}
+
+/// Two processes are held to their growth where the machine had room for it: one that had no core left while they
+/// worked says nothing about them.
+fn judge(measurement: &mut Measurement, rates: &[f64], several: u16, used: &CpuUse) {
+    let growth = rates[1] / rates[0];
+    let cores = measurement.run.cores as f64;
+    let full = used.cores_busy().is_some_and(|busy| busy > 0.9 * cores);
+    if several == 2 && (growth >= GROWTH || !full) {
+        measurement.at_least("growth from one worker process to two", GROWTH, growth);
+    } else if several == 2 {
+        measurement.figure("growth", "not judged: the two had all cores busy");
+    }
+}
+
+async fn work_off(
+    testbed: &Testbed<'_>,
+    options: &Options,
+    count: u64,
+    processes: u16,
+    indexed: bool,
+) -> anyhow::Result<Worked> {
+    let settings: &[&str] = if indexed { &[] } else { &["index=none"] };
+    let generator = Arc::new(Generator::new(options.seed, options.size));
+    let held = testbed.start(&[settings, &["workers=0"]].concat()).await?;
+    intake::load(&held.addresses(), &generator, count).await?;
+    held.stop()?;
+
+    let workers = testbed.start_workers(processes, settings).await?;
+    let (rate, indexed_rate, used) = rates(testbed, &workers, count, indexed).await?;
+    let rss_mb = workers.peak_memory();
+    workers.stop()?;
+    Ok(Worked { rate, indexed_rate, used, rss_mb, database_bytes: testbed.database_bytes().await? })
+}
+
+/// Reports a second from the first look at the queue on, when all workers have begun, so that starting up is left out of
+/// the time and of the count; and what was used meanwhile.
+async fn rates(
+    testbed: &Testbed<'_>,
+    workers: &Assay,
+    count: u64,
+    indexed: bool,
+) -> anyhow::Result<(f64, Option<f64>, CpuUse)> {
+    let deployed = testbed.deployed().expect("the profile is a deployed one");
+    let mut database = deployed.connect().await?;
+    let before = testbed.cpu_times(workers).await?;
+    let began = Instant::now();
+    let waiting = deployed.waiting(&mut database).await?;
+    anyhow::ensure!(
+        waiting * 2 > count,
+        "only {waiting} of {count} reports waited still at the first look; take more reports"
+    );
+    let mut rate = None;
+    let deadline = began + patience(count);
+    loop {
+        if rate.is_none() && deployed.waiting(&mut database).await? == 0 {
+            rate = Some(waiting as f64 / began.elapsed().as_secs_f64());
+        }
+        let indexed_rate = match rate {
+            Some(_) if indexed && deployed.index_lag(&mut database).await? <= 0 => {
+                Some(waiting as f64 / began.elapsed().as_secs_f64())
+            }
+            _ => None,
+        };
+        if let Some(rate) = rate.filter(|_| !indexed || indexed_rate.is_some()) {
+            return Ok((rate, indexed_rate, testbed.cpu_times(workers).await?.since(&before)));
+        }
+        anyhow::ensure!(Instant::now() < deadline, "the backlog was not worked off in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The same rows copied by `psql`, and as many jobs pushed into Redis.
+async fn floors_of_rows(
+    measurement: &mut Measurement,
+    testbed: &Testbed<'_>,
+    deployed: &Deployed,
+    count: u64,
+) -> anyhow::Result<()> {
+    let mut database = deployed.connect().await?;
+    match floor::postgres::copy_in(deployed.database(), &mut database, "extracts", testbed.scratch()).await? {
+        Some(copied) => {
+            measurement.floor("psql, COPY of the rows", count as f64 / copied.bare);
+            measurement.floor("psql, COPY with the same indexes", count as f64 / copied.indexed);
+        }
+        None => measurement.figure("psql", "not installed"),
+    }
+    let jobs = deployed.number("SELECT count(*) FROM groups").await?;
+    measurement.figure("jobs", jobs);
+    let Some(redis) = &deployed.servers.redis else { return Ok(()) };
+    match floor::redis::push_rate(redis, JOBS.max(jobs.unsigned_abs()))? {
+        Some(rate) => measurement.floor("redis-benchmark, jobs' reports", rate * count as f64 / jobs as f64),
+        None => measurement.figure("redis_benchmark", "not installed"),
+    }
+    Ok(())
+}
+
+/// The documents that assay sends when it fills an index anew, sent again without it.
+async fn floor_of_documents(
+    measurement: &mut Measurement,
+    testbed: &Testbed<'_>,
+    deployed: &Deployed,
+) -> anyhow::Result<()> {
+    let recorder = Recorder::before(&deployed.engine).await?;
+    let index = deployed.index_at(&recorder.url);
+    tokio::task::block_in_place(|| testbed.command("rebuild --index", &[&index]))?;
+    let rate = floor::bulk::index_rate(&deployed.engine, deployed.prefix(), &recorder.bodies()).await?;
+    // This floor is one for the rate with the index.
+    let beside = measurement.figures["rate_with_index"].as_f64().unwrap_or_default();
+    measurement.floors.push(Floor { name: "bulk, with index".to_owned(), rate, ratio: beside / rate });
+    Ok(())
+}
