@@ -78,7 +78,7 @@ pub use withdrawals::{Selected, Withdrawal, WithdrawalSelection};
 
 use crate::accept::chain;
 use crate::queue::{Backend, OutsideQueue, ProcessGroup};
-use sql::{Pool, Transaction, query, query_either};
+use sql::{Pool, Transaction, query, query_either, to_the_end};
 
 /// A database, opened: a SQLite file, or PostgreSQL.
 #[derive(Clone, Debug)]
@@ -360,7 +360,10 @@ impl Store {
         let mut inner = match &self.writer {
             // A deferred transaction that reads first cannot be upgraded once another process has written.
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Pool::Postgres(pool) => {
+                let pool = pool.clone();
+                Transaction::Postgres(to_the_end(async move { pool.begin().await }).await?)
+            }
         };
         if let (Transaction::Postgres(_), Some(locks)) = (&inner, alone.locks()) {
             query(locks).execute(&mut inner).await?;

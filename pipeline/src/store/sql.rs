@@ -208,14 +208,30 @@ pub(super) fn storable(text: Cow<'_, str>) -> String {
     }
 }
 
+/// Does what must not stop half-way when whoever waits for it is gone. sqlx does not know of a transaction whose
+/// beginning it did not see through, and hands its connection to the next, who then reads of an old moment, or writes
+/// what nobody commits.
+pub(super) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process is ending.
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        },
+    }
+}
+
 impl Pool {
     /// A transaction for several readings of one moment. It writes nothing.
     pub async fn snapshot(&self) -> Result<Transaction> {
         match self {
             Pool::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin().await?)),
-            Pool::Postgres(pool) => Ok(Transaction::Postgres(
-                pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
-            )),
+            Pool::Postgres(pool) => {
+                let pool = pool.clone();
+                let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                Ok(Transaction::Postgres(to_the_end(async move { pool.begin_with(begin).await }).await?))
+            }
         }
     }
 

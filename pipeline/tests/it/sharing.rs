@@ -391,3 +391,41 @@ async fn times_are_kept_to_the_microsecond_as_sent() {
     let store: Store = stack.other_store().await;
     assert_eq!(store.report(id(0).parse().unwrap()).await.unwrap().unwrap().received_at, now);
 }
+
+#[tokio::test]
+async fn whoever_gives_up_beginning_leaves_the_next_no_open_transaction() {
+    let Some(stack) = Stack::shared().await else { return };
+    let store = stack.store();
+    let heads = async || -> BTreeSet<i64> {
+        let reading = (0..24).map(|_| store.head());
+        futures::future::try_join_all(reading).await.unwrap().into_iter().collect()
+    };
+    assert_eq!(heads().await, BTreeSet::from([0]), "and there are connections to be had at once");
+    for patience in 0..40 {
+        given_up(store.snapshot(), patience % 8).await;
+        given_up(store.begin_apart(), patience % 8).await;
+    }
+    assert_eq!(heads().await, BTreeSet::from([0]));
+    stack.accept(&id(0), &body("1.0"), "Ann").await;
+    stack.work_off().await;
+    assert_eq!(heads().await, BTreeSet::from([store.head().await.unwrap()]), "each reader sees what there is now");
+    assert!(!heads().await.contains(&0));
+    let raw = stack.raw().await;
+    let open = "SELECT count(*) FROM pg_stat_activity \
+                WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    eventually("no transaction is left open", async || raw.value::<i64>(open).await == 0).await;
+}
+
+/// Polls a future so many times, then drops it, as happens when a request's sender hangs up.
+async fn given_up<T>(future: impl Future<Output = T>, patience: u32) {
+    let mut future = std::pin::pin!(future);
+    let mut left = patience;
+    std::future::poll_fn(|context| {
+        if left == 0 || future.as_mut().poll(context).is_ready() {
+            return std::task::Poll::Ready(());
+        }
+        left -= 1;
+        std::task::Poll::Pending
+    })
+    .await;
+}
