@@ -104,7 +104,9 @@ fn renamed(text: &str, prefix: &str) -> anyhow::Result<String> {
     let rest = index.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
     let (generation, _) = rest.and_then(|rest| rest.split_once('-')).context("an index is not one of this run")?;
     let (old, new) = (format!("\"{prefix}-{generation}-"), format!("\"{prefix}-{GENERATION}-"));
-    Ok(text.replace(&old, &new))
+    // Actions and documents take turns.
+    let lines = text.split_inclusive('\n').enumerate();
+    Ok(lines.map(|(at, line)| if at % 2 == 0 { line.replace(&old, &new) } else { line.to_owned() }).collect())
 }
 
 #[cfg(test)]
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn documents_are_sent_to_another_generation_and_otherwise_left_alone() {
-        let text = "{\"index\":{\"_index\":\"bench1-2-2026.11\",\"_id\":\"1\"}}\n{\"text\":\"bench1-2-x\"}\n";
+        let text = "{\"index\":{\"_index\":\"bench1-2-2026.11\",\"_id\":\"1\"}}\n{\"text\":\"bench1-2-2025\"}\n";
         let renamed = renamed(text, "bench1").unwrap();
         assert_eq!(renamed, text.replace("bench1-2-2026", "bench1-9000-2026"));
         assert!(super::renamed(text, "other").is_err());
