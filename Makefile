@@ -9,6 +9,9 @@ ANYWHERE = --skip elastic --skip search_engine --skip an_index_ --skip redis_que
 	--skip schemathesis --skip mariadb --skip perl_clients --skip cli_config --skip cli_stub --skip deployment \
 	--skip start_and_stop --skip a_rebuild_beside_a_busy_server
 
+# The suites once more, on each of the other profiles.
+ON_PROFILES = for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test --workspace --test it -- $(ANYWHERE); done
+
 .PHONY: help run test test-profiles lint fmt bench chaos fuzz services services-down
 
 help: ## List these commands
@@ -18,12 +21,10 @@ run: ## Start assay with a corpus of real reports, at http://127.0.0.1:8080
 	$(CARGO) run -- serve --demo --data $(DATA)
 
 test: ## Run all tests, with real servers as far as they can be had
-	env $$(services/up postgres redis elasticsearch opensearch haproxy) sh -ec '$(CARGO) test --workspace; \
-		for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test -p pipeline --test it -- $(ANYWHERE); done'
+	env $$(services/up postgres redis elasticsearch opensearch haproxy) sh -ec '$(CARGO) test --workspace; $(ON_PROFILES)'
 
-test-profiles: ## Run the suites of pipeline and api on PostgreSQL, with the queue there and in Redis
-	env $$(services/up postgres redis elasticsearch) sh -ec 'for profile in postgres redis; do \
-		TEST_PROFILE=$$profile $(CARGO) test --workspace --test it -- $(ANYWHERE); done'
+test-profiles: ## Run the suites of pipeline and api on PostgreSQL alone, with the queue there and in Redis
+	env $$(services/up postgres redis elasticsearch haproxy) sh -ec '$(ON_PROFILES)'
 
 services: ## Start PostgreSQL, Redis, Elasticsearch and OpenSearch for tests, and say where they are
 	services/up
