@@ -6,8 +6,7 @@ MODE  ?= all parts deployed
 
 # Left out of the runs on the other profiles: tests that choose a profile of their own, or are about files of the embedded one.
 ANYWHERE = --skip elastic --skip search_engine --skip an_index_ --skip redis_queue --skip postgres_queue --skip nodes --skip plans \
-	--skip schemathesis --skip mariadb --skip perl_clients --skip cli_config --skip cli_stub --skip deployment \
-	--skip start_and_stop --skip a_rebuild_beside_a_busy_server
+	--skip cli_config --skip cli_stub --skip deployment --skip start_and_stop
 
 # The suites once more, on each of the other profiles.
 ON_PROFILES = for profile in postgres redis; do TEST_PROFILE=$$profile $(CARGO) test --workspace --test it -- $(ANYWHERE); done

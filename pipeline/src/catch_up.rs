@@ -79,6 +79,20 @@ impl CatchUp {
         }
     }
 
+    /// Takes in all there is. False: another process fills the index, and does so by itself.
+    pub async fn fill(&self) -> Result<bool, CatchUpError> {
+        let mut turn = None;
+        while self.has_turn(&mut turn).await {
+            if self.step().await? == 0 {
+                if let Some(turn) = turn {
+                    turn.end().await;
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether it is for this process to fill the index: it has the turn still, or gets it now.
     async fn has_turn(&self, turn: &mut Option<Turn>) -> bool {
         let Some(name) = self.index.shared() else { return true };

@@ -29,7 +29,7 @@ pub struct Rebuilt {
 pub enum Indexing {
     /// It is done.
     Done,
-    /// The process that works on the directory; it does so by itself.
+    /// The process that works on the directory, or fills the search engine; it does so by itself.
     Server,
     /// The next run, or the next server.
     Later,
@@ -103,8 +103,10 @@ async fn catch_up(settings: &Settings, process: &Process, held: &mut Option<Hold
         return Ok(Indexing::Server);
     }
     if let Some(index) = index(settings)? {
-        let catch_up = CatchUp::new(process.clone(), index);
-        while catch_up.step().await.context("the document index could not be filled")? > 0 {}
+        let filled = CatchUp::new(process.clone(), index).fill().await;
+        if !filled.context("the document index could not be filled")? {
+            return Ok(Indexing::Server);
+        }
     }
     Ok(Indexing::Done)
 }

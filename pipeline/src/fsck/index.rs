@@ -63,7 +63,7 @@ pub(super) async fn mend(process: &Process, order: &Order) -> Result<(), CheckEr
     let Some(place) = order.index.as_ref().filter(|place| place.writable) else { return Ok(()) };
     let index = open(place.place.clone()).await?;
     let catch_up = CatchUp::new(process.clone(), Arc::clone(&index));
-    while catch_up.step().await? > 0 {}
+    catch_up.fill().await?;
     let contents = contents(place.place.clone()).await?;
     let differences = compare(&process.store, &contents, &mut |_, _| ()).await?;
     if !differences.doubled.is_empty() {
