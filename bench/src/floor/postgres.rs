@@ -27,7 +27,7 @@ pub async fn insert_rate(
     connection.execute(table).await.context("a bare table could not be made")?;
     let mut command = Command::new("pgbench");
     command.args(["--no-vacuum", "--jobs", "2", "--time", &duration.as_secs().max(1).to_string()]);
-    command.args(["--client", &clients.to_string()]);
+    command.args(["--client", &clients.to_string()]).stdout(Stdio::piped());
     for (number, body) in bodies.iter().take(SCRIPTS).enumerate() {
         let mut script = String::from("INSERT INTO bare_bodies (body) VALUES ('\\x");
         body.iter().try_for_each(|byte| write!(script, "{byte:02x}")).context("a body could not be written")?;

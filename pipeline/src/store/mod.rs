@@ -232,7 +232,7 @@ impl Store {
             .connect_with(
                 options
                     .clone()
-                    .pragma("cache_size", "-32768")
+                    .pragma("cache_size", "-20480")
                     // 64 MiB of log between checkpoints: a page written many times is copied into the file once.
                     .pragma("wal_autocheckpoint", "8192")
                     .pragma("journal_size_limit", "134217728"),
@@ -242,7 +242,7 @@ impl Store {
             .max_connections(6)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.read_only(true).pragma("cache_size", "-4096").row_buffer_size(512))
+            .connect_with(options.read_only(true).pragma("cache_size", "-2048").row_buffer_size(512))
             .await?;
         Ok(Store { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), outside: None })
     }
