@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::bulk::Bulk;
-use super::sql::{self, Row, Statement, Transaction, Value, query, query_either};
+use super::sql::{self, Row, Statement, Value, query, query_either};
 use super::{Month, Result, Store, StoreError, Tx};
 
 /// A table that a copy moves.
@@ -166,7 +166,7 @@ impl Tx {
     /// Stores rows as they are.
     pub async fn insert_rows(&mut self, layout: &Layout, rows: &TableRows) -> Result<()> {
         let table = layout.table;
-        let postgres = matches!(self.inner, Transaction::Postgres(_));
+        let postgres = self.shared();
         // SQLite's bodies have the time of receipt from their reports.
         let stored: Vec<usize> = (0..layout.columns.len())
             .filter(|place| postgres || table.name != "bodies" || layout.columns[*place].0 != "received_at")
@@ -192,7 +192,7 @@ impl Tx {
 
     /// Lets new rows be numbered above those there are. SQLite does so by itself.
     pub async fn continue_numbers(&mut self, table: &CopiedTable) -> Result<()> {
-        if table.numbered && matches!(self.inner, Transaction::Postgres(_)) {
+        if table.numbered && self.shared() {
             let name = table.name;
             query(format!(
                 "SELECT setval(pg_get_serial_sequence('{name}', 'number'), max(number)) FROM {name} \

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::bulk::Bulk;
 use super::groups::GroupNumber;
 use super::reports::{NewReport, StoredReport};
-use super::sql::{Transaction, query, query_either};
+use super::sql::{query, query_either};
 use super::testers::{Tester, TesterNumber};
 use super::{Result, Store, Tx};
 
@@ -59,7 +59,7 @@ impl Tx {
                     .push("accepted");
             })
             .await?;
-        if matches!(self.inner, Transaction::Postgres(_)) {
+        if self.shared() {
             // SQLite gives the number after the greatest; a sequence has to be told of it.
             query("SELECT setval(pg_get_serial_sequence('reports', 'number'), max(number)) FROM reports HAVING count(*) > 0")
                 .execute(self.connection())

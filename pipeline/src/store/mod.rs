@@ -411,6 +411,11 @@ impl Tx {
         Ok(())
     }
 
+    /// As [`Store::shared`].
+    fn shared(&self) -> bool {
+        matches!(self.inner, Transaction::Postgres(_))
+    }
+
     fn connection(&mut self) -> &mut Transaction {
         &mut self.inner
     }

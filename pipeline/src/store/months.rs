@@ -10,7 +10,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
 use serde::{Serialize, Serializer};
 
 use super::retention::BodyTable;
-use super::sql::{Transaction, query};
+use super::sql::query;
 use super::{Result, Store, Tx};
 
 /// Months for which partitions are made ahead of time, this one included.
@@ -113,7 +113,7 @@ impl Tx {
     /// Makes a month's partitions where they are missing. Reports of that month that came before it stay where they
     /// are, and with them all others of it.
     pub async fn make_month(&mut self, month: Month) -> Result<()> {
-        if !matches!(self.inner, Transaction::Postgres(_)) {
+        if !self.shared() {
             return Ok(());
         }
         for table in BodyTable::ALL {

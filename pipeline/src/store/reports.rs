@@ -12,7 +12,7 @@ use super::bulk::Bulk;
 use super::groups::GroupNumber;
 use super::months::Month;
 use super::rebuilds::STANDING;
-use super::sql::{self, Record, Row, Statement, Transaction, query, query_either};
+use super::sql::{self, Record, Row, Statement, query, query_either};
 use super::testers::TesterNumber;
 use super::{Result, Store, StoreError, Tx};
 
@@ -169,7 +169,7 @@ impl Tx {
 
     /// Stores the bytes of reports, by the numbers these were given.
     pub async fn insert_bodies(&mut self, bodies: &[(i64, &NewReport)]) -> Result<()> {
-        let monthly = matches!(self.inner, Transaction::Postgres(_));
+        let monthly = self.shared();
         let insert = match monthly {
             false => Bulk { head: "INSERT INTO bodies (number, dictionary, size, body)", columns: 4, tail: "" },
             true => {

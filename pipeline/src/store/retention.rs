@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::groups::GroupNumber;
 use super::months::{Month, partition};
-use super::sql::{self, Record, Row, Transaction, query, query_either};
+use super::sql::{self, Record, Row, query, query_either};
 use super::{Result, Store, Tx};
 
 /// A table that holds bytes by the month in which their report was received.
@@ -170,7 +170,7 @@ impl Tx {
     /// Drops a month's partition. Fails as busy when the table is not free within a moment: everybody waits behind
     /// this.
     pub async fn drop_partition(&mut self, table: BodyTable, month: Month) -> Result<()> {
-        if matches!(self.inner, Transaction::Postgres(_)) {
+        if self.shared() {
             query(LOCK_TIMEOUT).execute(self.connection()).await?;
             let sql = format!("DROP TABLE IF EXISTS {}", partition(table, month));
             query(sql).execute(self.connection()).await?;

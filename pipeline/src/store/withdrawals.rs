@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::bulk::Bulk;
 use super::reports::StoredReport;
-use super::sql::{self, Record, Row, Statement, Transaction, query, record};
+use super::sql::{self, Record, Row, Statement, query, record};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -189,7 +189,7 @@ impl Tx {
 
     /// Has deleted rows overwritten from here on, or no longer. PostgreSQL overwrites them when it vacuums.
     async fn secure_delete(&mut self, on: bool) -> Result<()> {
-        if matches!(self.inner, Transaction::Sqlite(_)) {
+        if !self.shared() {
             let pragma = if on { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
             query(pragma).execute(self.connection()).await?;
         }
