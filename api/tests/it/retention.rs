@@ -33,14 +33,6 @@ async fn rows_of(server: &Server) -> BTreeMap<i64, Value> {
     rows.into_iter().map(|row| (row["number"].as_i64().unwrap(), row)).collect()
 }
 
-fn told(server: &Server, arguments: &[&str]) -> (i32, Value) {
-    let output = server.command(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let told =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {errors}"));
-    (output.status.code().unwrap(), told)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_door_says_that_bytes_are_kept_no_longer_and_gives_all_else() {
     let server = Server::start();
@@ -63,13 +55,13 @@ async fn every_door_says_that_bytes_are_kept_no_longer_and_gives_all_else() {
         before.push(server.get(path).await.text());
     }
 
-    let (code, due) = told(&server, &["retention", "--set", "retention.bodies=3", "--json"]);
+    let (code, due) = server.told(&["retention", "--set", "retention.bodies=3", "--json"]);
     assert_eq!((code, due["due"][0]["month"].as_str(), &due["due"][0]["bodies"]), (0, Some("2024-05"), &json!(1)));
     assert_eq!(due["first_kept"]["superseded_bodies"], Value::Null);
     assert_eq!(server.get(&format!("/v4/reports/{}/raw", old.id)).await.status, 200, "looking drops nothing");
     let text = server.run(&["retention", "--set", "retention.bodies=3"]);
     assert!(text.contains("would go; --apply drops them") && text.contains("2024-05"), "{text}");
-    let (code, gone) = told(&server, &["retention", "--set", "retention.bodies=3", "--apply", "--json"]);
+    let (code, gone) = server.told(&["retention", "--set", "retention.bodies=3", "--apply", "--json"]);
     assert_eq!((code, &gone["handled"][0]["ending"], &gone["due"]), (0, &json!("dropped"), &json!([])), "{gone}");
     assert_eq!((&gone["dropped"][0]["bodies"], &gone["dropped"][0]["table"]), (&json!(1), &json!("bodies")));
 
@@ -138,7 +130,7 @@ async fn every_door_says_that_bytes_are_kept_no_longer_and_gives_all_else() {
     assert_eq!(refusal.status, 409);
     assert!(refusal.json()["detail"].as_str().unwrap().contains("kept no longer"), "{}", refusal.text());
     check_counts(&server).await;
-    let (code, checked) = told(&server, &["fsck", "--json", "--only", "bodies,orphans,summaries,matrix,changes,index"]);
+    let (code, checked) = server.told(&["fsck", "--json", "--only", "bodies,orphans,summaries,matrix,changes,index"]);
     assert_eq!((code, &checked["clean"]), (0, &json!(true)), "{checked:#}");
 }
 
@@ -184,7 +176,7 @@ async fn a_drop_that_is_killed_loses_nothing_and_is_ended_by_the_next() {
     raw.close().await;
     server.kill();
     server.start_again();
-    let (code, checked) = told(&server, &["fsck", "--deep", "--json"]);
+    let (code, checked) = server.told(&["fsck", "--deep", "--json"]);
     assert_eq!((code, &checked["clean"]), (0, &json!(true)), "half of a month is no fault: {checked:#}");
 
     let end = Instant::now() + PATIENCE;
@@ -203,7 +195,7 @@ async fn a_drop_that_is_killed_loses_nothing_and_is_ended_by_the_next() {
 
     server.stop();
     for arguments in [["rebuild", "--clear", "--json"], ["rebuild", "--restart", "--json"]] {
-        let (code, rebuilt) = told(&server, &arguments);
+        let (code, rebuilt) = server.told(&arguments);
         assert_eq!((code, &rebuilt["reports"], &rebuilt["skipped"]), (0, &json!(1), &json!(600)), "{rebuilt}");
     }
     server.start_again();
@@ -212,7 +204,7 @@ async fn a_drop_that_is_killed_loses_nothing_and_is_ended_by_the_next() {
     let found = server.json("/v4/search?q=distribution:Foo-Bar").await;
     assert_eq!(found["total"], 601, "each is found by its fields");
     check_counts(&server).await;
-    let (code, checked) = told(&server, &["fsck", "--deep", "--json"]);
+    let (code, checked) = server.told(&["fsck", "--deep", "--json"]);
     assert_eq!((code, &checked["clean"]), (0, &json!(true)), "{checked:#}");
 }
 

@@ -166,6 +166,15 @@ impl Server {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs a command and gives its exit code and what it printed as JSON.
+    pub fn told(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = self.command(arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let told =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {errors}"));
+        (output.status.code().unwrap(), told)
+    }
+
     /// Runs a command that asks this server, to its end, and gives what it printed.
     pub fn run_there(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));

@@ -25,15 +25,6 @@ async fn quiet_reports(server: &Server, count: usize) {
     server.settle_index().await;
 }
 
-/// Runs a command and gives its exit code and what it printed as JSON.
-fn told(server: &Server, arguments: &[&str]) -> (i32, Value) {
-    let output = server.command(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let told =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {errors}"));
-    (output.status.code().unwrap(), told)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_beside_a_busy_server_changes_what_differs_and_nothing_else() {
     let server = Server::start();
@@ -83,7 +74,7 @@ async fn a_rebuild_beside_a_busy_server_changes_what_differs_and_nothing_else() 
 }
 
 fn told_clean(server: &Server) -> (i32, Value) {
-    told(server, &["fsck", "--deep", "--json"])
+    server.told(&["fsck", "--deep", "--json"])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,9 +118,9 @@ async fn a_killed_rebuild_goes_on_where_it_was() {
 
     let nothing_left = server.command(&["rebuild", "--resume"]).output().unwrap();
     assert_eq!(nothing_left.status.code(), Some(1), "it is through");
-    let (code, anew) = told(&server, &["rebuild", "--distribution", "Quiet-1", "--release", "1.0", "--json"]);
+    let (code, anew) = server.told(&["rebuild", "--distribution", "Quiet-1", "--release", "1.0", "--json"]);
     assert_eq!((code, &anew["resumed"], &anew["reports"]), (0, &false.into(), &150.into()));
-    let (code, shadow) = told(&server, &["rebuild", "--shadow", "--since", "2000-01-01", "--json"]);
+    let (code, shadow) = server.told(&["rebuild", "--shadow", "--since", "2000-01-01", "--json"]);
     assert_eq!((code, &shadow["reports"], &shadow["same"]), (0, &600.into(), &600.into()));
 }
 
@@ -144,12 +135,12 @@ async fn fsck_tells_by_its_exit_code_what_it_found() {
     raw.overwrite_body(2, &[0]).await;
     let damaged: uuid::Uuid = raw.value("SELECT id FROM reports WHERE number = 2").await;
 
-    let (code, found) = told(&server, &["fsck", "--json", "--only", "bodies,summaries"]);
+    let (code, found) = server.told(&["fsck", "--json", "--only", "bodies,summaries"]);
     assert_eq!((code, found["checks"].as_array().unwrap().len()), (1, 2));
     assert_eq!(found["checks"][0]["examples"][0]["about"], format!("report {damaged}"));
     assert_eq!((&found["checks"][1]["faults"], &found["checks"][1]["repaired"]), (&1.into(), &0.into()));
 
-    let (code, mended) = told(&server, &["fsck", "--repair", "--json", "--only", "summaries"]);
+    let (code, mended) = server.told(&["fsck", "--repair", "--json", "--only", "summaries"]);
     assert_eq!((code, &mended["checks"][0]["repaired"]), (0, &1.into()));
     let text = server.command(&["fsck"]).output().unwrap();
     assert_eq!(text.status.code(), Some(1));

@@ -17,10 +17,9 @@ use pipeline::retention::{self, Policy};
 use pipeline::store::{Store, TABLES};
 use pipeline::tokens::{self, Issue};
 use pipeline::uploads;
-use pipeline::withdraw;
 use schemas::cpanstats::Row;
 use schemas::uploads::{Kind, Upload};
-use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
+use schemas::withdrawal::BodyFate;
 use services::Database;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
@@ -86,8 +85,8 @@ async fn fill(stack: &Stack) {
         stack.accept(&id(number), &report("Foo-Baz", "2.0_01", "na", "5.39.1", "openbsd"), "Änne").await;
     }
     stack.work_off().await;
-    withdraw(stack, 3, BodyFate::Kept).await;
-    withdraw(stack, 4, BodyFate::Purged).await;
+    stack.withdraw(3, BodyFate::Kept).await;
+    stack.withdraw(4, BodyFate::Purged).await;
     import(stack).await;
     let ann = Upload::of_archive("ANN", "Foo-Baz-3.0.tar.gz", Some(stack.process.clock.now()), Kind::Cpan).unwrap();
     uploads::store(&stack.process, vec![ann]).await.unwrap();
@@ -111,18 +110,6 @@ async fn fill(stack: &Stack) {
     }
     stack.work_off().await;
     stack.accept(&id(41), &report("Foo-Baz", "3.0", "pass", "5.36.0", "linux"), "Ann").await;
-}
-
-async fn withdraw(stack: &Stack, name: usize, body: BodyFate) {
-    let order = withdraw::Order {
-        kind: WithdrawnAs::Invalid,
-        reason: "a broken compiler".to_owned(),
-        by: WithdrawnBy::Operator,
-        who: "token".to_owned(),
-        body,
-    };
-    let number = stack.store().report(id(name).parse().unwrap()).await.unwrap().unwrap().number;
-    withdraw::withdraw(&stack.process, &[number], &order).await.unwrap();
 }
 
 /// A row of the predecessor's table, years old, and a legacy fact.

@@ -21,7 +21,7 @@ use pipeline::withdraw::{self, Restored};
 use schemas::cpanstats::Row;
 use schemas::query::parse;
 use schemas::views::State;
-use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
+use schemas::withdrawal::BodyFate;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::dump;
@@ -342,7 +342,7 @@ async fn clearing_keeps_what_cannot_be_made_again_counted_all_the_time() {
     stack.accept(&id(1), &told(1, "1.0"), "Ann").await;
     stack.accept(&id(5), &told(5, "0.9"), "Ann").await;
     stack.work_off().await;
-    withdraw_one(&stack, 4, BodyFate::Kept).await;
+    stack.withdraw(4, BodyFate::Kept).await;
     pass(&stack, months(1)).await;
     send(&stack, 12..16).await;
     stack.accept(&id(12), &told(12, "2.0"), "Ann").await;
@@ -364,23 +364,11 @@ async fn clearing_keeps_what_cannot_be_made_again_counted_all_the_time() {
     clean(&stack).await;
 }
 
-async fn withdraw_one(stack: &Stack, number: usize, body: BodyFate) {
-    let order = withdraw::Order {
-        kind: WithdrawnAs::Invalid,
-        reason: "a broken compiler".to_owned(),
-        by: WithdrawnBy::Operator,
-        who: "token".to_owned(),
-        body,
-    };
-    let number = stack.store().report(id(number).parse().unwrap()).await.unwrap().unwrap().number;
-    withdraw::withdraw(&stack.process, &[number], &order).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_withdrawn_report_without_bytes_cannot_be_put_back() {
     let (stack, raw) = stack().await;
-    withdraw_one(&stack, 0, BodyFate::Kept).await;
-    withdraw_one(&stack, 1, BodyFate::Purged).await;
+    stack.withdraw(0, BodyFate::Kept).await;
+    stack.withdraw(1, BodyFate::Purged).await;
     pass(&stack, months(1)).await;
     let before = dump(&raw).await;
     assert_eq!(withdraw::restore(&stack.process, 1).await.unwrap(), Restored::Dropped);

@@ -17,9 +17,11 @@ use pipeline::process::Process;
 use pipeline::readers::Readers;
 use pipeline::store::{Door, GroupNumber, Store, Tester};
 use pipeline::submission::Submission;
+use pipeline::withdraw;
 use schemas::ids::ReportId;
 use schemas::report::Reporter;
 use schemas::views::ReceiptView;
+use schemas::withdrawal::{BodyFate, WithdrawnAs, WithdrawnBy};
 use services::Database;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -228,6 +230,19 @@ impl Stack {
     pub async fn accept(&self, id: &str, body: &str, tester: &str) -> Acceptance {
         let submission = self.submission(id, body, tester).await;
         self.acceptor.accept(submission).await.unwrap()
+    }
+
+    /// Marks a report as invalid, as an operator does.
+    pub async fn withdraw(&self, number: usize, body: BodyFate) {
+        let order = withdraw::Order {
+            kind: WithdrawnAs::Invalid,
+            reason: "a broken compiler".to_owned(),
+            by: WithdrawnBy::Operator,
+            who: "token".to_owned(),
+            body,
+        };
+        let number = self.store().report(id(number).parse().unwrap()).await.unwrap().unwrap().number;
+        withdraw::withdraw(&self.process, &[number], &order).await.unwrap();
     }
 
     /// Processes all that waits, one group after the other.
