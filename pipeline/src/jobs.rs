@@ -93,7 +93,7 @@ impl Jobs {
         let reason = format!("parked by an operator: {why}");
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let waiting: Vec<i64> = tx.accepted_revisions(&[group]).await?.into_iter().map(|(number, _)| number).collect();
+        let waiting = tx.accepted_reports(group).await?;
         let parked = tx.park_group(group, &reason).await?;
         if parked == 0 {
             return Err(JobError::Unfit(format!("job {} has no report without an outcome", group.0)));

@@ -105,7 +105,7 @@ impl Process {
     /// small groups cost hardly more than one. When that fails, each has to be tried by itself.
     pub async fn process_together(&self, groups: &[GroupNumber], worker: &str) -> Result<(), ProcessError> {
         let timer = self.measures.process_seconds.start_timer();
-        let mut tx = self.store.begin_processing().await?;
+        let mut tx = self.store.begin_counting().await?;
         let begun = tx.begin_first_attempts(groups, worker, self.clock.now()).await?;
         tx.commit().await?;
         let attempts: Vec<(GroupNumber, i64)> = begun.iter().map(|group| (*group, 1)).collect();
@@ -122,14 +122,14 @@ impl Process {
     /// The attempt is on record before the work starts, so that a worker that vanishes leaves its mark; marks left
     /// before are closed.
     async fn begin(&self, group: GroupNumber, worker: &str) -> Result<Begun, StoreError> {
-        let mut tx = self.store.begin_processing().await?;
+        let mut tx = self.store.begin_counting().await?;
         if self.store.shared() {
-            if tx.attempted_elsewhere(group, worker).await? {
-                return Ok(Begun::Not(Attempted::Elsewhere));
-            }
             // Another worker may have had it in hand, with others, until a moment ago.
             if !tx.group_open(group).await? {
                 return Ok(Begun::Not(Attempted::Done));
+            }
+            if tx.attempted_elsewhere(group, worker).await? {
+                return Ok(Begun::Not(Attempted::Elsewhere));
             }
         }
         let now = self.clock.now();
@@ -208,21 +208,23 @@ impl Process {
     async fn write(&self, attempts: &[(GroupNumber, i64)], readings: Vec<Reading>) -> Result<(), StoreError> {
         let groups: Vec<GroupNumber> = attempts.iter().map(|(group, _)| *group).collect();
         let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
-        let mut tx = self.store.begin_processing().await?;
-        let waiting = still_waiting(&mut tx, &groups).await?;
-        let readings: Vec<Reading> = readings.into_iter().filter(|reading| waiting(&reading.stored.report)).collect();
+        let mut tx = self.store.begin_counting().await?;
+        // A correction that came since they were read has moved its report to a later group.
+        let settled: HashMap<i64, i64> = tx.settle_reports(&groups).await?.into_iter().collect();
+        let waited = |report: &StoredReport| settled.get(&report.number) == Some(&report.revision);
+        let readings: Vec<Reading> = readings.into_iter().filter(|reading| waited(&reading.stored.report)).collect();
         let (rejected, parked) = unreadable(&readings);
         let now = self.clock.now();
         tx.end_reports(State::Rejected, &rejected).await?;
         tx.end_reports(State::Parked, &parked).await?;
-        let news = replace(&mut tx, readings, now).await?;
-        let processed = tx.settle_reports(&groups).await?;
         tx.settle_groups(&groups, now).await?;
         tx.end_attempts(attempts, now, AttemptEnd::Done).await?;
+        // Last: from their change numbers on, such transactions wait for each other.
+        let news = replace(&mut tx, readings, now).await?;
         tx.commit().await?;
 
         self.measures.attempts.with_label_values(&["done"]).inc_by(attempts.len() as u64);
-        self.measures.processed.inc_by(processed);
+        self.measures.processed.inc_by((settled.len() - rejected.len() - parked.len()) as u64);
         self.measures.rejected.inc_by(rejected.len() as u64);
         self.measures.parked.inc_by(parked.len() as u64);
         if let Some(oldest) = oldest {
@@ -239,7 +241,7 @@ impl Process {
     /// once more. Nothing but the numbers of its reports is read: a row may be what is damaged.
     async fn isolate(&self, group: GroupNumber, attempt: i64, failures: i64) -> Result<Option<Attempted>, StoreError> {
         let mut tx = self.store.begin_processing().await?;
-        let waiting: Vec<i64> = tx.accepted_revisions(&[group]).await?.into_iter().map(|(number, _)| number).collect();
+        let waiting = tx.accepted_reports(group).await?;
         match waiting.as_slice() {
             [] => Ok(None),
             [_] if failures < HOPELESS => Ok(None),
@@ -323,16 +325,6 @@ fn unreadable(readings: &[Reading]) -> (Vec<Reason>, Vec<Reason>) {
     (rejected, parked)
 }
 
-/// Tells which reports still wait in the groups as they were read: a correction that came meanwhile has moved its
-/// report to a later group.
-async fn still_waiting(
-    tx: &mut Tx,
-    groups: &[GroupNumber],
-) -> Result<impl Fn(&StoredReport) -> bool + use<>, StoreError> {
-    let revisions: HashMap<i64, i64> = tx.accepted_revisions(groups).await?.into_iter().collect();
-    Ok(move |report: &StoredReport| revisions.get(&report.number) == Some(&report.revision))
-}
-
 /// A report, and the row it becomes or the reason why it is none.
 pub struct Reading {
     pub stored: Stored,
@@ -372,7 +364,6 @@ pub(crate) async fn replace(
     let keys: BTreeSet<ReleaseKey> =
         readings.iter().filter_map(|reading| Some(release_key(reading.row.as_ref().ok()?))).collect();
     let releases = tx.put_releases(&keys.into_iter().collect::<Vec<_>>(), now).await?;
-    tx.adopt_uploads(&releases.values().copied().collect::<Vec<_>>()).await?;
 
     let mut rows = Vec::with_capacity(readings.len());
     let mut same = Vec::new();
@@ -424,7 +415,8 @@ pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], now: DateTime<Utc>) -> Re
     put_rows(tx, &old, rows, testers, now).await
 }
 
-/// Writes rows and moves the counts from the old ones' to theirs, the change numbers taken last.
+/// Writes rows and moves the counts from the old ones' to theirs. The change numbers come first: whoever has them is alone
+/// with the rows that all share, and two that count never wait for each other in a ring.
 async fn put_rows(
     tx: &mut Tx,
     old: &HashMap<i64, OldExtract>,
@@ -436,10 +428,10 @@ async fn put_rows(
         return Ok(None);
     }
     let difference = Difference::between(old, &rows);
+    let first = tx.take_changes(rows.len() + difference.releases.len()).await?;
     tx.adjust_summaries(&difference.summaries).await?;
     tx.adjust_cells(&difference.cells).await?;
     tx.adjust_testers(&difference.testers).await?;
-    let first = tx.take_changes(rows.len() + difference.releases.len()).await?;
     tx.put_extracts(&rows, first, now).await?;
     let after_rows = first + rows.len() as i64;
     let losing = retell(tx, old, &rows, &difference.releases).await?;

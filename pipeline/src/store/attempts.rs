@@ -85,13 +85,21 @@ impl Tx {
         worker: &str,
         now: DateTime<Utc>,
     ) -> Result<Vec<GroupNumber>> {
-        let begun: Vec<i64> = query(
-            "INSERT INTO attempts (group_number, attempt, worker, started_at) \
-             SELECT number, 1, $2, $3 FROM groups \
-             WHERE number IN (SELECT value FROM json_each($1)) AND settled_at IS NULL \
-             AND NOT EXISTS (SELECT 1 FROM attempts WHERE group_number = number) RETURNING group_number",
+        // Nobody else begins with them from here on; whether somebody has is seen by the next statement.
+        let held: Vec<i64> = query(
+            "SELECT number FROM groups WHERE number IN (SELECT value FROM json_each($1)) AND settled_at IS NULL \
+             ORDER BY number",
         )
         .bind(numbers(groups))
+        .locking()
+        .fetch_all(self.connection())
+        .await?;
+        let begun: Vec<i64> = query(
+            "INSERT INTO attempts (group_number, attempt, worker, started_at) \
+             SELECT value, 1, $2, $3 FROM json_each($1) AS held \
+             WHERE NOT EXISTS (SELECT 1 FROM attempts WHERE group_number = held.value) RETURNING group_number",
+        )
+        .bind(super::list(&held))
         .bind(worker)
         .bind(now)
         .fetch_all(self.connection())

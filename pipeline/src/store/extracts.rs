@@ -78,8 +78,8 @@ impl Tx {
             .await?)
     }
 
-    /// Takes `count` change numbers and gives the first. The row's lock is held until the commit, so numbers become
-    /// visible in their order: take them last.
+    /// Takes `count` change numbers and gives the first. The counter's row is held until the commit, so numbers become
+    /// visible in their order, and whoever takes some waits for it: take them late.
     pub async fn take_changes(&mut self, count: usize) -> Result<i64> {
         let count = i64::try_from(count).expect("fewer than 2^63 changes in a transaction");
         let last: i64 = query("UPDATE counters SET value = value + $1 WHERE name = 'changes' RETURNING value")

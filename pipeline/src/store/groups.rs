@@ -138,10 +138,11 @@ impl Store {
 }
 
 impl Tx {
-    /// As [`Store::group_open`], read under the write lock.
+    /// As [`Store::group_open`]. Nobody else begins an attempt at it, or settles it, until this transaction ends.
     pub async fn group_open(&mut self, group: GroupNumber) -> Result<bool> {
         let open: Option<bool> = query("SELECT settled_at IS NULL FROM groups WHERE number = $1")
             .bind(group.0)
+            .locking()
             .fetch_optional(self.connection())
             .await?;
         Ok(open.unwrap_or(false))

@@ -3,8 +3,8 @@
 //! A bare noun reads (`report`, `summary`), a verb writes and takes a [`Tx`]. Each statement is one text for SQLite and
 //! PostgreSQL, see [`sql`]. On SQLite, all writes of a process go through one connection, whose pool hands it out in
 //! turn: there is one writer anyway, and waiting in a queue is fair where SQLite's busy handler is not. On PostgreSQL,
-//! intake and processing each go one transaction at a time, over all processes, and do not wait for each other. Readers
-//! have connections of their own and never wait for a writer.
+//! intake goes one transaction at a time, over all processes; beside it reports are counted, in several transactions that
+//! wait for each other from their change numbers on. Readers have connections of their own and never wait for a writer.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -108,9 +108,12 @@ struct Pushes {
 enum Alone {
     /// Giving reports and groups their numbers, which so appear in their order.
     Intake,
+    /// Nothing among those that count reports, who move what they share in one order; but nobody moves rows and counts in
+    /// any other meanwhile.
+    Counting,
     /// Moving rows and counts.
     Processing,
-    /// Both.
+    /// Intake and processing.
     Everything,
     /// Nothing: its rows are its own.
     Nothing,
@@ -346,7 +349,13 @@ impl Store {
         self.begin_alone(Alone::Intake).await
     }
 
-    /// A transaction that moves rows and counts. On PostgreSQL, reports are taken in meanwhile.
+    /// A transaction that counts reports. On PostgreSQL, others do so meanwhile. It locks rows in this order: its reports,
+    /// their groups, the attempts at these. What it shares with others, it moves once it has its change numbers.
+    pub async fn begin_counting(&self) -> Result<Tx> {
+        self.begin_alone(Alone::Counting).await
+    }
+
+    /// A transaction that moves rows and counts in any order. On PostgreSQL, reports are taken in meanwhile.
     pub async fn begin_processing(&self) -> Result<Tx> {
         self.begin_alone(Alone::Processing).await
     }
@@ -426,6 +435,7 @@ impl Alone {
     fn locks(self) -> Option<&'static str> {
         match self {
             Alone::Intake => Some("SELECT pg_advisory_xact_lock(1634955129, 1)"),
+            Alone::Counting => Some("SELECT pg_advisory_xact_lock_shared(1634955129, 2)"),
             Alone::Processing => Some("SELECT pg_advisory_xact_lock(1634955129, 2)"),
             Alone::Everything => {
                 Some("SELECT pg_advisory_xact_lock(1634955129, 1), pg_advisory_xact_lock(1634955129, 2)")

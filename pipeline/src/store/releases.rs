@@ -8,7 +8,7 @@ use schemas::grade::Counts;
 use schemas::views::{PartitionView, SummaryView};
 
 use super::bulk::Bulk;
-use super::sql::{self, Builder, On, Record, Row, query};
+use super::sql::{self, Builder, On, Record, Row, query, record};
 use super::{Result, Store, Tx};
 
 /// A release's number in the database.
@@ -22,6 +22,15 @@ pub struct ReleaseKey {
     pub distribution: String,
     pub version: String,
     pub developer: bool,
+}
+
+/// Language, distribution and version.
+pub type ReleaseName = (Language, String, String);
+
+impl ReleaseKey {
+    fn name(&self) -> ReleaseName {
+        (self.language, self.distribution.clone(), self.version.clone())
+    }
 }
 
 /// A difference to one partition of a release's counts.
@@ -145,19 +154,62 @@ pub struct SummaryFilter {
 
 impl Tx {
     /// Makes releases known, and gives their numbers. Whose they are is told by uploads and reports.
+    ///
+    /// Most are known already. Of these nothing is written, nor are they locked: others may have to mark them, and would
+    /// wait for this transaction while it waits for their change numbers.
     pub async fn put_releases(
         &mut self,
         keys: &[ReleaseKey],
         now: DateTime<Utc>,
-    ) -> Result<HashMap<(Language, String, String), ReleaseNumber>> {
+    ) -> Result<HashMap<ReleaseName, ReleaseNumber>> {
+        let keys: Vec<&ReleaseKey> = keys.iter().collect();
+        let mut known = self.named_releases(&keys).await?;
+        let missing: Vec<&ReleaseKey> = keys.iter().copied().filter(|key| !known.contains_key(&key.name())).collect();
+        if !missing.is_empty() {
+            self.insert_releases(&missing, now).await?;
+            // Others may have been quicker with some.
+            known.extend(self.named_releases(&missing).await?);
+        }
+        // Only an extractor that reads versions differently lets a release change its maturity.
+        for key in keys {
+            if let Some((number, _)) = known.get(&key.name()).filter(|(_, developer)| *developer != key.developer) {
+                query("UPDATE releases SET developer = $2 WHERE number = $1")
+                    .bind(number.0)
+                    .bind(key.developer)
+                    .execute(self.connection())
+                    .await?;
+            }
+        }
+        Ok(known.into_iter().map(|(name, (number, _))| (name, number)).collect())
+    }
+
+    /// Numbers of those releases that are known, and whether they are developer releases, by name.
+    async fn named_releases(&mut self, keys: &[&ReleaseKey]) -> Result<HashMap<ReleaseName, (ReleaseNumber, bool)>> {
+        let select = Bulk {
+            head: "WITH wanted (language, distribution, version) AS (",
+            columns: 3,
+            tail: ") SELECT number, language, distribution, version, developer FROM releases \
+                   JOIN wanted USING (language, distribution, version)",
+        };
+        let known: Vec<NamedRelease> = select
+            .fetch(self.connection(), keys, |values, key| {
+                values.push(key.language.as_str()).push(key.distribution.as_str()).push(key.version.as_str());
+            })
+            .await?;
+        let named = |NamedRelease { number, language, distribution, version, developer }| {
+            Some(((language_from(&language)?, distribution, version), (ReleaseNumber(number), developer)))
+        };
+        Ok(known.into_iter().filter_map(named).collect())
+    }
+
+    /// Makes releases known that nobody has made known meanwhile; they take up their uploads.
+    async fn insert_releases(&mut self, keys: &[&ReleaseKey], now: DateTime<Utc>) -> Result<()> {
         let insert = Bulk {
             head: "INSERT INTO releases (language, distribution, version, developer, changed_at)",
             columns: 5,
-            // Only a row that is written comes back.
-            tail: "ON CONFLICT (language, distribution, version) DO UPDATE SET developer = excluded.developer \
-                   RETURNING number, language, distribution, version",
+            tail: "ON CONFLICT (language, distribution, version) DO NOTHING RETURNING number",
         };
-        let rows: Vec<(i64, String, String, String)> = insert
+        let numbers: Vec<i64> = insert
             .fetch(self.connection(), keys, |values, key| {
                 values
                     .push(key.language.as_str())
@@ -167,12 +219,7 @@ impl Tx {
                     .push(now);
             })
             .await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(number, language, distribution, version)| {
-                Some(((language_from(&language)?, distribution, version), ReleaseNumber(number)))
-            })
-            .collect())
+        self.adopt_uploads(&numbers).await
     }
 
     /// Moves counts by signed differences.
@@ -248,6 +295,17 @@ pub(super) fn counts(row: Row<'_>) -> sql::Result<Counts> {
 pub(super) fn language_from(text: &str) -> Option<Language> {
     [Language::Perl, Language::Raku].into_iter().find(|language| language.as_str() == text)
 }
+
+/// A release's number, names and maturity, as they lie in the database.
+struct NamedRelease {
+    number: i64,
+    language: String,
+    distribution: String,
+    version: String,
+    developer: bool,
+}
+
+record!(NamedRelease { number, language, distribution, version, developer });
 
 impl Record for Release {
     fn read(row: Row<'_>) -> sql::Result<Self> {

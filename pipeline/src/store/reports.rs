@@ -253,16 +253,16 @@ impl Tx {
         Ok(())
     }
 
-    /// Settles the accepted reports of groups as processed.
-    pub async fn settle_reports(&mut self, groups: &[GroupNumber]) -> Result<u64> {
-        let done = query(
+    /// Settles the accepted reports of groups as processed, and gives their numbers and revisions. No correction takes
+    /// them away until this transaction ends.
+    pub async fn settle_reports(&mut self, groups: &[GroupNumber]) -> Result<Vec<(i64, i64)>> {
+        Ok(query(
             "UPDATE reports SET state = 'processed', reason = NULL \
-             WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted'",
+             WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted' RETURNING number, revision",
         )
         .bind(numbers(groups))
-        .execute(self.connection())
-        .await?;
-        Ok(done)
+        .fetch_all(self.connection())
+        .await?)
     }
 
     /// Settles reports as processed that were rejected before, and can be read now.
@@ -297,16 +297,13 @@ impl Tx {
         Ok(query(sql).bind(super::list(numbers)).locking().fetch_all(self.connection()).await?)
     }
 
-    /// Numbers and revisions of groups' accepted reports. No correction takes them away until this transaction ends.
-    pub async fn accepted_revisions(&mut self, groups: &[GroupNumber]) -> Result<Vec<(i64, i64)>> {
-        Ok(query(
-            "SELECT number, revision FROM reports \
-             WHERE group_number IN (SELECT value FROM json_each($1)) AND state = 'accepted'",
-        )
-        .bind(numbers(groups))
-        .locking()
-        .fetch_all(self.connection())
-        .await?)
+    /// Numbers of a group's accepted reports. No correction takes them away until this transaction ends.
+    pub async fn accepted_reports(&mut self, group: GroupNumber) -> Result<Vec<i64>> {
+        Ok(query("SELECT number FROM reports WHERE group_number = $1 AND state = 'accepted'")
+            .bind(group.0)
+            .locking()
+            .fetch_all(self.connection())
+            .await?)
     }
 }
 

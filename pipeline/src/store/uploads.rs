@@ -112,9 +112,9 @@ impl Tx {
         Ok(numbers.into_iter().map(ReleaseNumber).collect())
     }
 
-    /// Lets releases that no upload has told of yet take theirs up: reports may come before or after it.
-    pub async fn adopt_uploads(&mut self, releases: &[ReleaseNumber]) -> Result<()> {
-        let numbers: Vec<i64> = releases.iter().map(|release| release.0).collect();
+    /// Lets releases that have just become known, and that no upload has told of, take theirs up: it may have come before
+    /// their first report.
+    pub(super) async fn adopt_uploads(&mut self, releases: &[i64]) -> Result<()> {
         query(
             "UPDATE releases SET author = uploads.author, archive = uploads.filename, \
              on_cpan = uploads.kind <> 'backpan', released_at = NULLIF(uploads.released_at, $2) \
@@ -122,7 +122,7 @@ impl Tx {
              AND releases.released_at IS NULL AND uploads.language = releases.language \
              AND uploads.distribution = releases.distribution AND uploads.version = releases.version",
         )
-        .bind(super::list(&numbers))
+        .bind(super::list(releases))
         .bind(DateTime::<Utc>::UNIX_EPOCH)
         .execute(self.connection())
         .await?;

@@ -276,7 +276,7 @@ async fn write(store: &Store, writer: usize, mut chance: Chance) -> Vec<i64> {
 
 /// One transaction: a new row for a few of the writer's reports, sometimes given up when all is written.
 async fn change(store: &Store, writer: usize, round: usize, chance: &mut Chance) -> Result<Vec<i64>, StoreError> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_counting().await?;
     chance.dawdle().await;
     let version = format!("1.{}", chance.below(3));
     let release = release(&mut tx, &version).await?;
@@ -291,6 +291,12 @@ async fn change(store: &Store, writer: usize, round: usize, chance: &mut Chance)
         row(old.counted.number, release, Grade::ALL[round % 4], document)
     };
     let rows: Vec<NewExtract> = old.iter().map(row).collect();
+    let mut releases: Vec<ReleaseNumber> = old.iter().map(|old| old.counted.release).chain([release]).collect();
+    releases.sort();
+    releases.dedup();
+    chance.dawdle().await;
+    let first = tx.take_changes(rows.len() + releases.len()).await?;
+    chance.dawdle().await;
     let mut deltas: Vec<SummaryDelta> = Vec::new();
     for (old, new) in old.iter().zip(&rows) {
         deltas.push(delta(old.counted.release, -Counts::one(old.counted.grade)));
@@ -299,11 +305,6 @@ async fn change(store: &Store, writer: usize, round: usize, chance: &mut Chance)
     for delta in deltas {
         tx.adjust_summaries(&[delta]).await?;
     }
-    chance.dawdle().await;
-    let mut releases: Vec<ReleaseNumber> = old.iter().map(|old| old.counted.release).chain([release]).collect();
-    releases.sort();
-    releases.dedup();
-    let first = tx.take_changes(rows.len() + releases.len()).await?;
     chance.dawdle().await;
     let now = "2026-11-21T08:00:00Z".parse().unwrap();
     tx.put_extracts(&rows, first, now).await?;

@@ -17,6 +17,7 @@ use pipeline::submission::Submission;
 use schemas::views::State;
 use sqlx::PgPool;
 
+use crate::mirror::Mirror;
 use crate::queue::{PATIENCE, Running, eventually};
 use crate::raw::Raw;
 use crate::recount::{AllCounts, documents};
@@ -89,6 +90,93 @@ async fn two_workers_share_the_work_and_count_nothing_twice() {
     let twice = "SELECT group_number FROM attempts WHERE outcome = 'done' GROUP BY group_number HAVING count(*) > 1";
     assert_eq!(raw.values::<i64>(twice).await, [0; 0]);
     assert!(stack.open_groups().await.is_empty());
+}
+
+/// Groups have releases, cells and testers in common, and each round brings releases that nobody knows yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_count_at_the_same_time_and_nobody_is_ended_for_another() {
+    let Some(stack) = Stack::shared().await else { return };
+    let raw = stack.raw().await;
+    let senders = [other_acceptor(&stack).await, other_acceptor(&stack).await];
+    let processes = futures::future::join_all((0..4).map(|_| stack.other_process())).await;
+    let (rounds, reports) = (12, 40);
+    for round in 0..rounds {
+        for number in 0..reports {
+            let version = format!("{round}.{}", number % 5);
+            let platform = ["linux", "freebsd"][number % 2];
+            let body = report("Foo-Bar", &version, ["pass", "fail"][number / 2 % 2], "5.36.0", platform);
+            let tester = ["Ann", "Bob", "Cid"][number % 3];
+            let submission = stack.submission(&id(round * reports + number), &body, tester).await;
+            senders[number % 2].accept(submission).await.unwrap();
+        }
+        let groups = stack.open_groups().await;
+        // The same groups to all, in different orders.
+        let working = processes.iter().enumerate().map(|(place, process)| {
+            let (process, worker) = (process.clone(), format!("worker {place}"));
+            let mut groups = groups.clone();
+            let turn = place * groups.len() / 4;
+            groups.rotate_left(turn);
+            tokio::spawn(async move {
+                for together in groups.chunks(5) {
+                    process.process_together(together, &worker).await.unwrap();
+                }
+            })
+        });
+        for worked in working.collect::<Vec<_>>() {
+            worked.await.unwrap();
+        }
+        assert!(stack.open_groups().await.is_empty());
+    }
+    let documents = documents(&raw).await;
+    assert_eq!(documents.len(), rounds * reports);
+    assert_eq!(AllCounts::stored(&raw).await, AllCounts::of(documents.values(), |_| (false, false)));
+    let processed: u64 = processes.iter().map(|process| process.measures.processed.get()).sum();
+    assert_eq!(processed, (rounds * reports) as u64, "no report was settled twice");
+    let shares = processes.iter().filter(|process| process.measures.processed.get() > 0).count();
+    assert!(shares > 1, "one did it all");
+    let outcomes = "SELECT DISTINCT outcome FROM attempts";
+    assert_eq!(raw.values::<String>(outcomes).await, ["done"]);
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(raw.value::<i64>(deadlocks).await, 0);
+    let mut mirror = Mirror::default();
+    mirror.follow_to_the_end(stack.store(), 7).await;
+    assert_eq!(mirror.documents, documents);
+    assert_eq!(mirror.cursor, stack.store().head().await.unwrap());
+}
+
+/// One that has its change numbers holds up another only at its own: what is read and settled goes on meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_counts_waits_for_another_only_where_the_change_numbers_begin() {
+    let Some(stack) = Stack::shared().await else { return };
+    let raw = stack.raw().await;
+    for number in 0..2 {
+        stack.accept(&id(number), &body("1.0"), "Ann").await;
+    }
+    let groups = stack.open_groups().await;
+    let mut first = stack.store().begin_counting().await.unwrap();
+    assert_eq!(first.settle_reports(&groups[..1]).await.unwrap().len(), 1);
+    first.take_changes(1).await.unwrap();
+    let (process, group) = (stack.other_process().await, groups[1]);
+    let counting = tokio::spawn(async move { process.process(group, "two").await.unwrap() });
+    let waits = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("the other has come to its change numbers", async || {
+        raw.values::<String>(waits).await.iter().any(|query| query.starts_with("UPDATE counters"))
+    })
+    .await;
+    // Whoever moves rows in another order waits for both.
+    let moving = tokio::spawn({
+        let store = stack.other_store().await;
+        async move { store.begin_processing().await.unwrap().commit().await.unwrap() }
+    });
+    eventually("the mover waits", async || {
+        raw.values::<String>(waits).await.iter().any(|query| query.contains("pg_advisory_xact_lock("))
+    })
+    .await;
+    assert!(!counting.is_finished() && !moving.is_finished());
+    drop(first);
+    assert_eq!(counting.await.unwrap(), Attempted::Done);
+    moving.await.unwrap();
+    assert_eq!(stack.store().head().await.unwrap(), 2, "the numbers of the one that was given up are given again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,7 +263,7 @@ async fn a_correction_waits_for_the_older_revision_to_be_counted_and_then_takes_
     stack.accept(&id(0), &body("1.0"), "Ann").await;
     let first = stack.open_groups().await[0];
     let mut tx = stack.store().begin_processing().await.unwrap();
-    assert_eq!(tx.accepted_revisions(&[first]).await.unwrap().len(), 1);
+    assert_eq!(tx.accepted_reports(first).await.unwrap().len(), 1);
     let elsewhere = other_acceptor(&stack).await;
     let correction = stack.submission(&id(0), &body("1.1"), "Ann").await;
     let correcting = tokio::spawn(async move { elsewhere.accept(correction).await.unwrap() });

@@ -42,7 +42,8 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
             let worked = work_off(&testbed, options, count, processes, indexed).await?;
             let of = format!("processes_{processes}{with}_");
             // There are minutes between one and the next.
-            eprintln!("{of}rate: {:.0}", worked.indexed_rate.unwrap_or(worked.rate));
+            let busy = worked.used.cores_busy().unwrap_or_default();
+            eprintln!("{of}rate: {:.0}, {busy:.2} cores busy", worked.indexed_rate.unwrap_or(worked.rate));
             rates.push(worked.indexed_rate.unwrap_or(worked.rate));
             measurement.figure(format!("{of}rate"), worked.indexed_rate.unwrap_or(worked.rate));
             if indexed {
