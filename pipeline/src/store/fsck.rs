@@ -161,6 +161,14 @@ impl Store {
              SELECT 'withdrawn report', number, 'it has a row all the same' FROM withdrawals \
              WHERE EXISTS (SELECT 1 FROM extracts WHERE extracts.number = withdrawals.number AND NOT removed) \
              UNION ALL \
+             SELECT 'report', number, 'its tester is not there' FROM reports \
+             WHERE NOT EXISTS (SELECT 1 FROM testers WHERE testers.number = reports.tester) UNION ALL \
+             SELECT 'report', number, 'its group is not there' FROM reports \
+             WHERE NOT EXISTS (SELECT 1 FROM groups WHERE groups.number = reports.group_number) UNION ALL \
+             SELECT 'report', number, 'the release of its row is not there' FROM extracts \
+             WHERE NOT EXISTS (SELECT 1 FROM releases WHERE releases.number = extracts.release) UNION ALL \
+             SELECT 'report', number, 'the tester of its row is not there' FROM extracts \
+             WHERE NOT EXISTS (SELECT 1 FROM testers WHERE testers.number = extracts.tester) UNION ALL \
              SELECT 'body', number, 'it belongs to no report' FROM bodies \
              WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.number = bodies.number) UNION ALL \
              SELECT 'superseded body', number, 'revision ' || revision || ' belongs to no report' \

@@ -41,6 +41,9 @@ pub struct GroupReport {
     pub reason: Option<String>,
 }
 
+/// What is parked has a reason, and the index of such reports tells by that.
+const PARKED: &str = "state = 'parked' AND reason IS NOT NULL";
+
 const GROUP: &str = "SELECT number, reports, parent, created_at, settled_at, retry_at, \
     (SELECT count(*) FROM reports WHERE group_number = groups.number AND state = 'parked') AS parked, \
     (SELECT count(*) FROM attempts WHERE group_number = groups.number) AS attempts, \
@@ -88,7 +91,7 @@ impl Store {
     /// Groups in a state, or all, before a number, newest first.
     pub async fn groups(&self, state: Option<JobState>, before: Option<i64>, limit: i64) -> Result<Vec<Group>> {
         let running = "EXISTS (SELECT 1 FROM attempts WHERE group_number = groups.number AND ended_at IS NULL)";
-        let parked = "number IN (SELECT group_number FROM reports WHERE state = 'parked')";
+        let parked = format!("number IN (SELECT group_number FROM reports WHERE {PARKED})");
         let chosen = match state {
             None => String::new(),
             Some(JobState::Waiting) => format!(" AND settled_at IS NULL AND NOT {running}"),
@@ -119,10 +122,10 @@ impl Store {
 
     /// Groups after a number and up to another that have parked reports, oldest first.
     pub async fn parked_groups(&self, after: i64, last: i64, limit: i64) -> Result<Vec<GroupNumber>> {
-        let numbers: Vec<i64> = query(
+        let numbers: Vec<i64> = query(format!(
             "SELECT DISTINCT group_number FROM reports \
-             WHERE state = 'parked' AND group_number > $1 AND group_number <= $2 ORDER BY group_number LIMIT $3",
-        )
+             WHERE {PARKED} AND group_number > $1 AND group_number <= $2 ORDER BY group_number LIMIT $3"
+        ))
         .bind(after)
         .bind(last)
         .bind(limit)

@@ -206,6 +206,27 @@ async fn a_superseded_body_without_a_report_is_named() {
 }
 
 #[tokio::test]
+async fn what_refers_to_something_that_is_not_there_is_named() {
+    let (stack, raw) = stack().await;
+    let plants = [
+        ("UPDATE reports SET tester = 99 WHERE number = 2", "its tester is not there"),
+        ("UPDATE reports SET group_number = 99 WHERE number = 3", "its group is not there"),
+        ("UPDATE extracts SET release = 99 WHERE number = 4", "the release of its row is not there"),
+        ("UPDATE extracts SET tester = 99 WHERE number = 5", "the tester of its row is not there"),
+    ];
+    for (sql, _) in plants {
+        plant(&raw, sql).await;
+    }
+    let found = one(&stack, Check::Orphans, false).await;
+    let told: Vec<(&str, &str)> =
+        found.examples.iter().map(|fault| (fault.about.as_str(), fault.detail.as_str())).collect();
+    let names = [1, 2, 3, 4].map(|number| format!("report {}", id(number)));
+    let expected: Vec<(&str, &str)> =
+        names.iter().zip(plants).map(|(name, (_, detail))| (name.as_str(), detail)).collect();
+    assert_eq!((found.faults, told), (4, expected));
+}
+
+#[tokio::test]
 async fn what_waits_without_a_job_is_queued_again() {
     let (stack, _) = stack().await;
     stack.accept(&id(20), &report("Foo", "2.0", "pass", "5.36.0", "linux"), "Ann").await;
