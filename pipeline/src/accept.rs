@@ -63,10 +63,21 @@ const LONGEST: std::time::Duration = std::time::Duration::from_secs(90);
 const WAITING: usize = 1024;
 
 impl Acceptor {
-    /// Starts the committer. `group_limit` is the most reports in a group, at least 1.
+    /// Starts the committer, which ends with the last of its acceptors. `group_limit` is the most reports in a group, at
+    /// least 1.
+    ///
+    /// It has a thread of its own: a group is a few statements one after the other, and between two of them it would wait
+    /// for the requests that other threads read and pack.
     pub fn start(store: Store, clock: Clock, events: Events, measures: Measures, group_limit: usize) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(commit_groups(store, clock, events, measures, receiver, group_limit.max(1)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a process that starts can have another poller");
+        let committing = async move {
+            let store = store.of_this_thread().expect("what was connected to once can be connected to again");
+            commit_groups(store, clock, events, measures, receiver, group_limit.max(1)).await;
+        };
+        let thread = std::thread::Builder::new().name("intake".to_owned());
+        thread.spawn(move || runtime.block_on(committing)).expect("a process that starts can have another thread");
         Acceptor { sender }
     }
 

@@ -61,6 +61,13 @@ impl RedisLink {
         Ok(RedisLink { client: Arc::new(client), manager, prefix, patience, breaker: Arc::default() })
     }
 
+    /// Another connection to the same Redis, made by the runtime that first asks: whoever shares one waits for the runtime
+    /// that made it.
+    pub fn another(&self) -> Result<Self, LinkError> {
+        let manager = lazy_manager(&self.client, self.patience)?;
+        Ok(RedisLink { manager, breaker: Arc::default(), ..self.clone() })
+    }
+
     /// Puts a question, unless Redis did not answer the last one a moment ago.
     pub async fn ask<T, F>(&self, question: impl FnOnce(ConnectionManager) -> F) -> Result<T, LinkError>
     where

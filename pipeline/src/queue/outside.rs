@@ -75,6 +75,11 @@ impl OutsideQueue {
         Ok(OutsideQueue { link, keys: Arc::new(keys) })
     }
 
+    /// The same queue over a connection of its own, for a thread with a runtime of its own.
+    pub fn of_this_thread(self) -> Result<Self, QueueError> {
+        Ok(OutsideQueue { link: self.link.another()?, ..self })
+    }
+
     /// Pushes jobs, each to be begun not before so long from now.
     ///
     /// While Redis is away this fails soon, and mostly at once. The groups are then for the sweep to push.

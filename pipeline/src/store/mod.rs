@@ -102,6 +102,9 @@ struct Pushes {
     jobs: Vec<(ProcessGroup, Duration)>,
 }
 
+/// Longest idle time after which a connection is taken to be still there.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// What a transaction must be alone in doing. SQLite has one writer, who is alone in everything; on PostgreSQL these
 /// are advisory locks, taken in the order given and held until the transaction has become visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,9 +271,29 @@ impl Store {
                 .max_connections(connections)
                 .idle_timeout(Duration::from_secs(600))
                 .acquire_timeout(Duration::from_secs(5))
+                // Whether one is still there is asked of those that have lain idle: a trip of its own, before each use.
+                .test_before_acquire(false)
+                .before_acquire(|connection, lain| {
+                    Box::pin(async move { Ok(lain.idle_for < RESTED || connection.ping().await.is_ok()) })
+                })
                 .connect_lazy_with(options.clone())
         };
         Ok(Store { writer: Pool::Postgres(pool(8)), readers: Pool::Postgres(pool(12)), outside: None })
+    }
+
+    /// The same database, and queue outside of it, for a thread with a runtime of its own: what it writes goes over
+    /// connections that belong to that runtime, so that no answer waits until another thread has time to hand it over.
+    /// SQLite's one writing connection is everybody's.
+    pub fn of_this_thread(self) -> Result<Store> {
+        let writer = match self.writer {
+            Pool::Sqlite(pool) => Pool::Sqlite(pool),
+            Pool::Postgres(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Pool::Postgres(pool.options().clone().max_connections(2).connect_lazy_with(options))
+            }
+        };
+        let outside = self.outside.map(OutsideQueue::of_this_thread).transpose();
+        Ok(Store { writer, readers: self.readers, outside: outside.map_err(|error| StoreError::Queue(error.into()))? })
     }
 
     /// The same database with its queue outside of it.
