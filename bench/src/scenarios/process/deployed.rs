@@ -32,6 +32,7 @@ struct Worked {
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let count = options.reports.unwrap_or(REPORTS);
     let several = options.worker_processes.max(2);
+    let jobs = jobs(several);
     let mut measurement = Measurement::new("process", "reports/s", options, Some(count));
     let mut rss_mb = None;
     for indexed in [false, true] {
@@ -39,7 +40,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
         let mut rates = Vec::new();
         for processes in [1, several] {
             let testbed = Testbed::open(options).await?;
-            let worked = work_off(&testbed, options, count, processes, indexed).await?;
+            let worked = work_off(&testbed, options, count, processes, &jobs, indexed).await?;
             let of = format!("processes_{processes}{with}_");
             // There are minutes between one and the next.
             let busy = worked.used.cores_busy().unwrap_or_default();
@@ -78,6 +79,12 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     Ok(measurement)
 }
 
+/// Jobs that each process does at a time: one for each core over all, so that one process leaves room for the others.
+fn jobs(processes: u16) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("workers={}", (cores / usize::from(processes)).max(1))
+}
+
 /// Two processes are held to their growth where the machine had room for it: one that had no core left while they
 /// worked says nothing about them.
 fn judge(measurement: &mut Measurement, rates: &[f64], several: u16, used: &CpuUse) {
@@ -96,15 +103,16 @@ async fn work_off(
     options: &Options,
     count: u64,
     processes: u16,
+    jobs: &str,
     indexed: bool,
 ) -> anyhow::Result<Worked> {
-    let settings: &[&str] = if indexed { &[] } else { &["index=none"] };
+    let index: &[&str] = if indexed { &[] } else { &["index=none"] };
     let generator = Arc::new(Generator::new(options.seed, options.size));
-    let held = testbed.start(&[settings, &["workers=0"]].concat()).await?;
+    let held = testbed.start(&[index, &["workers=0"]].concat()).await?;
     intake::load(&held.addresses(), &generator, count).await?;
     held.stop()?;
 
-    let workers = testbed.start_workers(processes, settings).await?;
+    let workers = testbed.start_workers(processes, &[index, &[jobs]].concat()).await?;
     let (rate, indexed_rate, used) = rates(testbed, &workers, count, indexed).await?;
     let rss_mb = workers.peak_memory();
     workers.stop()?;
