@@ -152,7 +152,7 @@ impl<'q> Statement<'q> {
 
     fn postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {
         let mut text = match self.text {
-            Text::Same(text) | Text::Either(_, text) => text.into_owned(),
+            Text::Same(text) | Text::Either(_, text) => in_arrays(&text),
         };
         if self.locking {
             text.push_str(" FOR UPDATE");
@@ -163,6 +163,22 @@ impl<'q> Statement<'q> {
         }
         sqlx::query_with(AssertSqlSafe(text), arguments).persistent(!self.planned)
     }
+}
+
+/// Says `= ANY (ARRAY(SELECT value FROM json_each($1)))` where a text says `IN (SELECT value FROM json_each($1))`.
+///
+/// PostgreSQL takes an array for a few values, which it looks up in an index. Of what it selects from a list it knows
+/// nothing: on a table that it has not looked at yet, it reads every row to find those of the list.
+fn in_arrays(text: &str) -> String {
+    const LIST: &str = "IN (SELECT value FROM json_each(";
+    let mut pieces = text.split(LIST);
+    let mut said = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (list, rest) = piece.split_once("))").expect("a list is a single value");
+        said.push_str(&format!("= ANY (ARRAY(SELECT value FROM json_each({list})))"));
+        said.push_str(rest);
+    }
+    said
 }
 
 /// Why a value cannot fail to be encoded.
@@ -392,3 +408,18 @@ macro_rules! record {
 }
 
 pub(super) use record;
+
+#[cfg(test)]
+mod tests {
+    use super::in_arrays;
+
+    #[test]
+    fn lists_of_values_become_arrays_for_postgresql() {
+        let text = "DELETE FROM a WHERE b IN (SELECT value FROM json_each($2)) AND (c OR d IN \
+                    (SELECT value FROM json_each($1)))";
+        let said = "DELETE FROM a WHERE b = ANY (ARRAY(SELECT value FROM json_each($2))) AND (c OR d \
+                    = ANY (ARRAY(SELECT value FROM json_each($1))))";
+        assert_eq!(in_arrays(text), said);
+        assert_eq!(in_arrays("SELECT 1"), "SELECT 1");
+    }
+}

@@ -63,14 +63,16 @@ impl Tx {
     /// Lets releases say what the rule says: the word of their upload, or else that of the report with the lowest number
     /// of those that stand and name an author. The order in which reports were processed does not matter to it.
     pub async fn retell_releases(&mut self, releases: &[ReleaseNumber]) -> Result<()> {
-        let wanted = "WHERE number IN (SELECT value FROM json_each($1))";
-        let (author, archive) = (word("author", "author"), word("filename", "archive"));
-        for sql in [
-            format!("UPDATE releases SET told_by = {TOLD_BY} {wanted}"),
-            format!("UPDATE releases SET author = {author}, archive = {archive} {wanted}"),
-        ] {
-            query(sql).bind(numbers(releases)).execute(self.connection()).await?;
-        }
+        let sql = format!(
+            "UPDATE releases SET told_by = asked.told_by, author = COALESCE(uploads.author, extracts.author), \
+             archive = COALESCE(uploads.filename, extracts.archive) \
+             FROM (SELECT number, language, distribution, version, {TOLD_BY} AS told_by FROM releases \
+                   WHERE number IN (SELECT value FROM json_each($1))) AS asked \
+             LEFT JOIN extracts ON extracts.number = asked.told_by \
+             LEFT JOIN uploads ON uploads.language = asked.language AND uploads.distribution = asked.distribution \
+             AND uploads.version = asked.version WHERE releases.number = asked.number"
+        );
+        query(sql).bind(numbers(releases)).execute(self.connection()).await?;
         Ok(())
     }
 }
