@@ -215,7 +215,9 @@ async fn show_alive(process: Process, name: String, stop: CancellationToken) {
         }
     }
     // Without it, what it leaves lies until it is taken for gone.
-    drop(process.store.forget_worker(&name).await);
+    if let Err(error) = process.store.forget_worker(&name).await {
+        tracing::warn!(error = %chain(&error), "the others take this worker for alive for a while");
+    }
 }
 
 /// Begins to work beside others: what vanished workers left is closed, and what nobody will bring up is queued.

@@ -284,12 +284,19 @@ impl Store {
     /// The same database, and queue outside of it, for a thread with a runtime of its own: what it writes goes over
     /// connections that belong to that runtime, so that no answer waits until another thread has time to hand it over.
     /// SQLite's one writing connection is everybody's.
+    ///
+    /// It is closed when the one it came from is.
     pub fn of_this_thread(self) -> Result<Store> {
         let writer = match self.writer {
             Pool::Sqlite(pool) => Pool::Sqlite(pool),
             Pool::Postgres(pool) => {
-                let options = pool.connect_options().as_ref().clone();
-                Pool::Postgres(pool.options().clone().max_connections(2).connect_lazy_with(options))
+                let own = apart(&pool, 2);
+                let closing = own.clone();
+                tokio::spawn(async move {
+                    pool.close_event().await;
+                    closing.close().await;
+                });
+                Pool::Postgres(own)
             }
         };
         let outside = self.outside.map(OutsideQueue::of_this_thread).transpose();
@@ -389,6 +396,9 @@ impl Store {
     }
 
     async fn begin_alone(&self, alone: Alone) -> Result<Tx> {
+        if self.readers.is_closed() {
+            return Err(sqlx::Error::PoolClosed.into());
+        }
         let mut inner = match &self.writer {
             // A deferred transaction that reads first cannot be upgraded once another process has written.
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
@@ -409,7 +419,9 @@ impl Store {
         match (&self.outside, &self.writer) {
             (Some(queue), _) => Backend::Redis(Box::new(queue.clone())),
             (None, Pool::Sqlite(pool)) => Backend::Sqlite(pool.clone()),
-            (None, Pool::Postgres(pool)) => Backend::Postgres(pool.clone()),
+            // When apalis is stopped in the middle of a transaction's beginning, sqlx takes the connection for free, see
+            // `to_the_end`. So its connections are not ours.
+            (None, Pool::Postgres(pool)) => Backend::Postgres(apart(pool, 6)),
         }
     }
 
@@ -466,6 +478,11 @@ impl Alone {
             Alone::Nothing => None,
         }
     }
+}
+
+/// Other connections to the same database, made as they are needed.
+fn apart(pool: &PgPool, connections: u32) -> PgPool {
+    pool.options().clone().max_connections(connections).connect_lazy_with(pool.connect_options().as_ref().clone())
 }
 
 /// Numbers as the text of a JSON array: how a list reaches a statement.

@@ -251,6 +251,13 @@ impl Pool {
         }
     }
 
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Pool::Sqlite(pool) => pool.is_closed(),
+            Pool::Postgres(pool) => pool.is_closed(),
+        }
+    }
+
     /// Waits for what is under way and closes every connection.
     pub async fn close(&self) {
         match self {
