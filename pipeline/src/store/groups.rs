@@ -253,10 +253,11 @@ impl Tx {
 
     /// Settles those of the groups that have no accepted report left in them.
     pub async fn settle_groups(&mut self, groups: &[GroupNumber], now: DateTime<Utc>) -> Result<()> {
+        // Counted rather than said not to exist, for which PostgreSQL may read all reports.
         query(
             "UPDATE groups SET settled_at = $2, retry_at = NULL \
-             WHERE number IN (SELECT value FROM json_each($1)) AND NOT EXISTS \
-             (SELECT 1 FROM reports WHERE group_number = groups.number AND state = 'accepted')",
+             WHERE number IN (SELECT value FROM json_each($1)) AND \
+             (SELECT count(*) FROM reports WHERE group_number = groups.number AND state = 'accepted') = 0",
         )
         .bind(numbers(groups))
         .bind(now)

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use schemas::grade::Counts;
 
+use super::bulk::Bulk;
 use super::sql::{self, Record, Row, query};
 use super::{Result, Store, Tx};
 
@@ -111,19 +112,18 @@ impl Tx {
 
     /// Moves testers' counts by signed differences.
     pub async fn adjust_testers(&mut self, deltas: &[(TesterNumber, Counts)]) -> Result<()> {
-        for (tester, delta) in deltas {
-            query(
-                "UPDATE testers SET pass = pass + $2, fail = fail + $3, na = na + $4, unknown = unknown + $5 \
-                 WHERE number = $1",
-            )
-            .bind(tester.0)
-            .bind(delta.pass)
-            .bind(delta.fail)
-            .bind(delta.na)
-            .bind(delta.unknown)
-            .execute(self.connection())
+        let update = Bulk {
+            head: "WITH delta (number, pass, fail, na, unknown) AS (",
+            columns: 5,
+            tail: ") UPDATE testers SET pass = testers.pass + delta.pass, fail = testers.fail + delta.fail, \
+                   na = testers.na + delta.na, unknown = testers.unknown + delta.unknown \
+                   FROM delta WHERE testers.number = delta.number",
+        };
+        update
+            .execute(self.connection(), deltas, |values, (tester, delta)| {
+                values.push(tester.0).push(delta.pass).push(delta.fail).push(delta.na).push(delta.unknown);
+            })
             .await?;
-        }
         Ok(())
     }
 }
