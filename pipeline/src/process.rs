@@ -25,7 +25,8 @@ use crate::events::{Events, Processed};
 use crate::measures::Measures;
 use crate::queue::ProcessGroup;
 use crate::store::{
-    AttemptEnd, Counted, GroupNumber, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored, StoredReport, Tx,
+    AttemptEnd, Counted, GroupNumber, KnownReleases, NewExtract, OldExtract, ReleaseKey, Store, StoreError, Stored,
+    StoredReport, Tx,
 };
 use crate::submission;
 
@@ -208,19 +209,26 @@ impl Process {
     async fn write(&self, attempts: &[(GroupNumber, i64)], readings: Vec<Reading>) -> Result<(), StoreError> {
         let groups: Vec<GroupNumber> = attempts.iter().map(|(group, _)| *group).collect();
         let oldest = readings.iter().map(|reading| reading.stored.report.received_at).min();
+        let now = self.clock.now();
         let mut tx = self.store.begin_counting().await?;
+        let mut known = look_up(&mut tx, &readings, now).await?;
+        if known.releases.new && self.store.shared() {
+            // Others who have reports on them wait for this commit, and not for all that is counted here.
+            tx.commit().await?;
+            tx = self.store.begin_counting().await?;
+            known = look_up(&mut tx, &readings, now).await?;
+        }
         // A correction that came since they were read has moved its report to a later group.
         let settled: HashMap<i64, i64> = tx.settle_reports(&groups).await?.into_iter().collect();
         let waited = |report: &StoredReport| settled.get(&report.number) == Some(&report.revision);
         let readings: Vec<Reading> = readings.into_iter().filter(|reading| waited(&reading.stored.report)).collect();
         let (rejected, parked) = unreadable(&readings);
-        let now = self.clock.now();
         tx.end_reports(State::Rejected, &rejected).await?;
         tx.end_reports(State::Parked, &parked).await?;
         tx.settle_groups(&groups, now).await?;
         tx.end_attempts(attempts, now, AttemptEnd::Done).await?;
         // Last: from their change numbers on, such transactions wait for each other.
-        let news = replace(&mut tx, readings, now).await?;
+        let news = replace_rows(&mut tx, readings, &known, now).await?;
         tx.commit().await?;
 
         self.measures.attempts.with_label_values(&["done"]).inc_by(attempts.len() as u64);
@@ -350,33 +358,54 @@ pub fn read(stored: Stored) -> Reading {
 /// nothing did.
 pub(crate) async fn replace(
     tx: &mut Tx,
-    mut readings: Vec<Reading>,
+    readings: Vec<Reading>,
+    now: DateTime<Utc>,
+) -> Result<Option<Processed>, StoreError> {
+    let known = look_up(tx, &readings, now).await?;
+    replace_rows(tx, readings, &known, now).await
+}
+
+/// What the database knows of readings, seen under the write lock.
+struct Known {
+    /// Reports that were withdrawn since their bytes were read.
+    withdrawn: HashSet<i64>,
+    releases: KnownReleases,
+}
+
+/// Looks up what the database knows of readings, and makes their releases known.
+async fn look_up(tx: &mut Tx, readings: &[Reading], now: DateTime<Utc>) -> Result<Known, StoreError> {
+    let numbers: Vec<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
+    let withdrawn: HashSet<i64> = tx.withdrawals(&numbers).await?.into_iter().map(|one| one.number).collect();
+    let standing = readings.iter().filter(|reading| !withdrawn.contains(&reading.stored.report.number));
+    let keys: BTreeSet<ReleaseKey> =
+        standing.filter_map(|reading| Some(release_key(reading.row.as_ref().ok()?))).collect();
+    let releases = tx.put_releases(&keys.into_iter().collect::<Vec<_>>(), now).await?;
+    Ok(Known { withdrawn, releases })
+}
+
+/// As [`replace`], once it is known what stands and of which releases.
+async fn replace_rows(
+    tx: &mut Tx,
+    readings: Vec<Reading>,
+    known: &Known,
     now: DateTime<Utc>,
 ) -> Result<Option<Processed>, StoreError> {
     let numbers: Vec<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
-    // Read under the write lock: one may have been withdrawn since its bytes were read.
-    let withdrawn: HashSet<i64> = tx.withdrawals(&numbers).await?.into_iter().map(|one| one.number).collect();
-    for reading in readings.iter_mut().filter(|reading| withdrawn.contains(&reading.stored.report.number)) {
-        reading.row = Err("it was withdrawn".to_owned());
-    }
     let old: HashMap<i64, OldExtract> =
         tx.old_extracts(&numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
-    let keys: BTreeSet<ReleaseKey> =
-        readings.iter().filter_map(|reading| Some(release_key(reading.row.as_ref().ok()?))).collect();
-    let releases = tx.put_releases(&keys.into_iter().collect::<Vec<_>>(), now).await?;
-
     let mut rows = Vec::with_capacity(readings.len());
     let mut same = Vec::new();
     let mut testers = HashSet::new();
     for Reading { stored, row } in readings {
         let number = stored.report.number;
         let new = match row {
-            Ok(extract) => {
+            Ok(extract) if !known.withdrawn.contains(&number) => {
                 let name = (extract.language, extract.distribution.clone(), extract.version.clone());
-                let release = *releases.get(&name).ok_or_else(|| StoreError::inconsistent("releases", 0))?;
+                let release =
+                    *known.releases.numbers.get(&name).ok_or_else(|| StoreError::inconsistent("releases", 0))?;
                 new_extract(&stored, extract, release)
             }
-            Err(_) => match old.get(&number) {
+            _ => match old.get(&number) {
                 Some(old) => tombstone(&stored.report, old),
                 None => continue,
             },

@@ -278,7 +278,9 @@ async fn change_faults(on: impl Into<On<'_>>) -> Result<Vec<Oddity>> {
          twice AS (SELECT change_number FROM given WHERE change_number > 0 GROUP BY change_number HAVING count(*) > 1) \
          SELECT kind, number, 'its change number ' || change_number || ' is given to another row too' AS detail \
          FROM given WHERE change_number IN (SELECT change_number FROM twice) UNION ALL \
-         SELECT kind, number, 'it has no change number' FROM given WHERE change_number <= 0 UNION ALL \
+         SELECT kind, number, 'it has no change number' FROM given WHERE change_number <= 0 \
+         AND NOT (kind = 'release' AND NOT EXISTS (SELECT 1 FROM extracts WHERE extracts.release = given.number)) \
+         UNION ALL \
          SELECT kind, number, 'its change number ' || change_number || ' is above the counter' FROM given \
          WHERE change_number > (SELECT value FROM counters WHERE name = 'changes') ORDER BY 1, 2",
     )

@@ -63,7 +63,7 @@ pub use matrix::{Axis, CellDelta};
 pub use months::Month;
 pub use predecessor::{Predecessor, Profile, StoredFact};
 pub use rebuilds::{KnownRow, Rebuild, Selection, StoredRow};
-pub use releases::{MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
+pub use releases::{KnownReleases, MarkedRelease, Release, ReleaseKey, ReleaseNumber, SummaryDelta, SummaryFilter};
 pub use reports::{Body, Door, NewReport, Stored, StoredReport};
 pub use results::{Failures, ResultFilter};
 pub use retention::{BodyTable, DroppedMonth};

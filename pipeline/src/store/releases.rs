@@ -27,6 +27,14 @@ pub struct ReleaseKey {
 /// Language, distribution and version.
 pub type ReleaseName = (Language, String, String);
 
+/// Releases that are known by now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownReleases {
+    pub numbers: HashMap<ReleaseName, ReleaseNumber>,
+    /// Whether some were not, before.
+    pub new: bool,
+}
+
 impl ReleaseKey {
     fn name(&self) -> ReleaseName {
         (self.language, self.distribution.clone(), self.version.clone())
@@ -157,11 +165,7 @@ impl Tx {
     ///
     /// Most are known already. Of these nothing is written, nor are they locked: others may have to mark them, and would
     /// wait for this transaction while it waits for their change numbers.
-    pub async fn put_releases(
-        &mut self,
-        keys: &[ReleaseKey],
-        now: DateTime<Utc>,
-    ) -> Result<HashMap<ReleaseName, ReleaseNumber>> {
+    pub async fn put_releases(&mut self, keys: &[ReleaseKey], now: DateTime<Utc>) -> Result<KnownReleases> {
         let keys: Vec<&ReleaseKey> = keys.iter().collect();
         let mut known = self.named_releases(&keys).await?;
         let missing: Vec<&ReleaseKey> = keys.iter().copied().filter(|key| !known.contains_key(&key.name())).collect();
@@ -180,7 +184,8 @@ impl Tx {
                     .await?;
             }
         }
-        Ok(known.into_iter().map(|(name, (number, _))| (name, number)).collect())
+        let numbers = known.into_iter().map(|(name, (number, _))| (name, number)).collect();
+        Ok(KnownReleases { numbers, new: !missing.is_empty() })
     }
 
     /// Numbers of those releases that are known, and whether they are developer releases, by name.

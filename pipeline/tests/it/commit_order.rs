@@ -326,7 +326,7 @@ async fn release(tx: &mut Tx, version: &str) -> Result<ReleaseNumber, StoreError
         developer: false,
     };
     let put = tx.put_releases(&[key], "2026-11-21T08:00:00Z".parse().unwrap()).await?;
-    Ok(*put.values().next().expect("the release was put"))
+    Ok(*put.numbers.values().next().expect("the release was put"))
 }
 
 fn row(number: i64, release: ReleaseNumber, grade: Grade, document: String) -> NewExtract {

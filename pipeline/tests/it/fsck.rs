@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use pipeline::catch_up::CatchUp;
 use pipeline::fsck::{Check, Checked, IndexPlace, Order, Report, fsck};
 use pipeline::index::{DocumentIndex, Place, Tantivy};
+use schemas::extract::Language;
 use schemas::views::State;
 use serde_json::Value;
 
@@ -224,6 +225,16 @@ async fn what_refers_to_something_that_is_not_there_is_named() {
     let expected: Vec<(&str, &str)> =
         names.iter().zip(plants).map(|(name, (_, detail))| (name.as_str(), detail)).collect();
     assert_eq!((found.faults, told), (4, expected));
+}
+
+#[tokio::test]
+async fn a_release_of_which_nothing_is_counted_yet_is_no_fault() {
+    let (stack, raw) = stack().await;
+    let release = "INSERT INTO releases (language, distribution, version, developer, changed_at) \
+                   SELECT 'perl', 'Foo-New', '1.0', FALSE, created_at FROM testers LIMIT 1";
+    plant(&raw, release).await;
+    clean(&stack).await;
+    assert_eq!(stack.readers.distribution(Language::Perl, "Foo-New").await.unwrap(), None, "and nobody sees it");
 }
 
 #[tokio::test]
