@@ -31,7 +31,7 @@ use crate::store::{
 use crate::submission;
 
 pub use failure::{Failure, ProcessError, pause};
-pub(crate) use telling::{retell, telling};
+pub(crate) use telling::{mark, telling};
 
 /// What processing needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -463,9 +463,8 @@ async fn put_rows(
     tx.adjust_testers(&difference.testers).await?;
     tx.put_extracts(&rows, first, now).await?;
     let after_rows = first + rows.len() as i64;
-    let losing = retell(tx, old, &rows, &difference.releases).await?;
     // Releases that lost a report are among them.
-    let marked = tx.mark_releases(&difference.releases, after_rows, now).await?;
+    let (marked, losing) = mark(tx, old, &rows, &difference.releases, after_rows, now).await?;
     let authors = marked.iter().filter_map(|release| release.author.clone()).chain(losing);
     let authors: HashSet<String> = authors.collect();
     Ok(Some(Processed {

@@ -5,7 +5,7 @@ use schemas::views::ResultView;
 
 use super::Found;
 use crate::difference::Difference;
-use crate::process::{Process, retell};
+use crate::process::{Process, mark};
 use crate::store::{Counting, NewExtract, Oddity, Store, StoreError};
 
 pub(super) async fn look(store: &Store, found: &mut Found) -> Result<(), StoreError> {
@@ -63,7 +63,6 @@ pub(super) async fn mend(process: &Process) -> Result<(), StoreError> {
     let first = tx.take_changes(tombstones.len() + difference.releases.len()).await?;
     let after_rows = first + i64::try_from(tombstones.len()).expect("a list has fewer than 2^63 entries");
     tx.put_extracts(&tombstones, first, now).await?;
-    retell(&mut tx, &old, &tombstones, &difference.releases).await?;
-    tx.mark_releases(&difference.releases, after_rows, now).await?;
+    mark(&mut tx, &old, &tombstones, &difference.releases, after_rows, now).await?;
     tx.commit().await
 }

@@ -2,29 +2,39 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use schemas::extract::Extract;
 
-use crate::store::{NewExtract, OldExtract, ReleaseNumber, StoreError, Teller, Telling, Tx};
+use crate::store::{MarkedRelease, NewExtract, OldExtract, ReleaseNumber, StoreError, Teller, Telling, Tx};
 
 /// What a report says of whose its release is. One that names an archive and no author says nothing of it.
 pub(crate) fn telling(extract: &Extract) -> Option<Telling> {
     Some(Telling { author: extract.author.clone()?, archive: extract.archive.clone() })
 }
 
-/// Lets the releases of rows just written say what their reports say now, and gives the authors who lost one by it.
-pub(crate) async fn retell(
+/// Gives the releases of rows just written change numbers from `first` on, and lets them say what their reports say now.
+/// With them come the authors who lost one by it.
+pub(crate) async fn mark(
     tx: &mut Tx,
     old: &HashMap<i64, OldExtract>,
     rows: &[NewExtract],
     releases: &[ReleaseNumber],
-) -> Result<Vec<String>, StoreError> {
+    first: i64,
+    now: DateTime<Utc>,
+) -> Result<(Vec<MarkedRelease>, Vec<String>), StoreError> {
     let tellers = tx.tellers(releases).await?;
     let asking = asking(&tellers, old, rows);
-    if asking.is_empty() {
-        return Ok(Vec::new());
+    let others: Vec<ReleaseNumber> = releases.iter().copied().filter(|release| !asking.contains(release)).collect();
+    let mut marked = Vec::with_capacity(releases.len());
+    if !asking.is_empty() {
+        marked = tx.mark_retold_releases(&asking, first, now).await?;
     }
-    tx.retell_releases(&asking).await?;
-    Ok(tellers.into_iter().filter(|one| asking.contains(&one.release)).filter_map(|one| one.author).collect())
+    if !others.is_empty() {
+        let first = first + i64::try_from(asking.len()).expect("a list has fewer than 2^63 entries");
+        marked.extend(tx.mark_releases(&others, first, now).await?);
+    }
+    let losing = tellers.into_iter().filter(|one| asking.contains(&one.release)).filter_map(|one| one.author);
+    Ok((marked, losing.collect()))
 }
 
 /// Releases whose teller has changed its row, or whom a report with a lower number tells something. All others believe

@@ -149,6 +149,9 @@ pub struct MarkedRelease {
     pub author: Option<String>,
 }
 
+/// What is read of a [`MarkedRelease`].
+pub(super) const MARKED: &str = "releases.language, releases.distribution, releases.version, releases.author";
+
 /// Which releases a list of summaries shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SummaryFilter {
@@ -266,20 +269,15 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> Result<Vec<MarkedRelease>> {
         let numbers: Vec<i64> = releases.iter().map(|release| release.0).collect();
-        let rows: Vec<(String, String, String, Option<String>)> = query(
+        Ok(query(format!(
             "UPDATE releases SET change_number = $2 + marked.key, changed_at = $3 \
-             FROM json_each($1) AS marked WHERE releases.number = marked.value \
-             RETURNING language, distribution, version, author",
-        )
+             FROM json_each($1) AS marked WHERE releases.number = marked.value RETURNING {MARKED}"
+        ))
         .bind(super::list(&numbers))
         .bind(first)
         .bind(now)
         .fetch_all(self.connection())
-        .await?;
-        let marked = |(language, distribution, version, author): (String, String, String, Option<String>)| {
-            Some(MarkedRelease { language: language_from(&language)?, distribution, version, author })
-        };
-        Ok(rows.into_iter().filter_map(marked).collect())
+        .await?)
     }
 }
 
@@ -311,6 +309,19 @@ struct NamedRelease {
 }
 
 record!(NamedRelease { number, language, distribution, version, developer });
+
+impl Record for MarkedRelease {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
+        let language: &str = row.get("language")?;
+        Ok(MarkedRelease {
+            language: language_from(language)
+                .ok_or_else(|| sqlx::Error::Decode(format!("language {language} of a release").into()))?,
+            distribution: row.get("distribution")?,
+            version: row.get("version")?,
+            author: row.get("author")?,
+        })
+    }
+}
 
 impl Record for Release {
     fn read(row: Row<'_>) -> sql::Result<Self> {

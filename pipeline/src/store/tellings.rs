@@ -1,7 +1,9 @@
 //! Whose a release is: what its reports say of it, and which of them is believed.
 
+use chrono::{DateTime, Utc};
+
 use super::fsck::Span;
-use super::releases::ReleaseNumber;
+use super::releases::{MARKED, MarkedRelease, ReleaseNumber};
 use super::sql::{On, query};
 use super::{Result, Store, Tx};
 
@@ -63,18 +65,38 @@ impl Tx {
     /// Lets releases say what the rule says: the word of their upload, or else that of the report with the lowest number
     /// of those that stand and name an author. The order in which reports were processed does not matter to it.
     pub async fn retell_releases(&mut self, releases: &[ReleaseNumber]) -> Result<()> {
-        let sql = format!(
-            "UPDATE releases SET told_by = asked.told_by, author = COALESCE(uploads.author, extracts.author), \
-             archive = COALESCE(uploads.filename, extracts.archive) \
-             FROM (SELECT number, language, distribution, version, {TOLD_BY} AS told_by FROM releases \
-                   WHERE number IN (SELECT value FROM json_each($1))) AS asked \
-             LEFT JOIN extracts ON extracts.number = asked.told_by \
-             LEFT JOIN uploads ON uploads.language = asked.language AND uploads.distribution = asked.distribution \
-             AND uploads.version = asked.version WHERE releases.number = asked.number"
-        );
+        let sql = retelling("", " FROM releases WHERE number IN (SELECT value FROM json_each($1))");
         query(sql).bind(numbers(releases)).execute(self.connection()).await?;
         Ok(())
     }
+
+    /// [`Tx::retell_releases`] and [`Tx::mark_releases`] at once, so that each is written once.
+    pub async fn mark_retold_releases(
+        &mut self,
+        releases: &[ReleaseNumber],
+        first: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<MarkedRelease>> {
+        let mark = "change_number = $2 + asked.place, changed_at = $3, ";
+        let asked =
+            ", marked.key AS place FROM json_each($1) AS marked JOIN releases ON releases.number = marked.value";
+        let sql = format!("{} RETURNING {MARKED}", retelling(mark, asked));
+        let marked = query(sql).bind(numbers(releases)).bind(first).bind(now).fetch_all(self.connection());
+        Ok(marked.await?)
+    }
+}
+
+/// A statement that lets releases say what the rule says, and sets something more of them; `asked` is the rest of a
+/// selection of them.
+fn retelling(more: &str, asked: &str) -> String {
+    format!(
+        "UPDATE releases SET {more}told_by = asked.told_by, author = COALESCE(uploads.author, extracts.author), \
+         archive = COALESCE(uploads.filename, extracts.archive) \
+         FROM (SELECT number, language, distribution, version, {TOLD_BY} AS told_by{asked}) AS asked \
+         LEFT JOIN extracts ON extracts.number = asked.told_by \
+         LEFT JOIN uploads ON uploads.language = asked.language AND uploads.distribution = asked.distribution \
+         AND uploads.version = asked.version WHERE releases.number = asked.number"
+    )
 }
 
 async fn author_faults(on: impl Into<On<'_>>, span: Span) -> Result<Vec<ReleaseNumber>> {
