@@ -49,6 +49,10 @@ start_postgres() {
             --locale-provider=icu --icu-locale=en-US >"$directory/postgres/initdb.log" 2>&1 9>&- || return 1
         mv "$home/new" "$home/cluster"
     fi
+    # One that has ended keeps its number until somebody takes note of its end, and PostgreSQL takes it for one that runs.
+    if [ -f "$home/cluster/postmaster.pid" ] && ! moment_of "$(head -n 1 "$home/cluster/postmaster.pid")" >/dev/null; then
+        rm -f "$home/cluster/postmaster.pid"
+    fi
     as_postgres "$programs/pg_ctl" -D "$home/cluster" -l "$home/log" -w -t 300 -o "-p $port -c fsync=on \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300" \
         start </dev/null >/dev/null 2>&1 9>&- || return 1
