@@ -16,6 +16,8 @@ use crate::testbed::{Assay, Deployed, Testbed};
 
 /// Growth of the rate from one worker process to two.
 const GROWTH: f64 = 1.7;
+/// How often one and several are compared, in turn: a machine's moods last as long as such a measurement. An odd number.
+const ROUNDS: usize = 5;
 /// Jobs that `redis-benchmark` pushes at least: with fewer, it measures its own start.
 const JOBS: u64 = 10_000;
 
@@ -29,12 +31,24 @@ struct Worked {
     database_bytes: u64,
 }
 
+impl Worked {
+    /// Says at once what came of it: there are minutes between one and the next.
+    fn tell(&self, of: &str) {
+        let busy = self.used.cores_busy().unwrap_or_default();
+        eprintln!("{of}rate: {:.0}, {busy:.2} cores busy", self.indexed_rate.unwrap_or(self.rate));
+    }
+}
+
 pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let count = options.reports.unwrap_or(REPORTS);
     let several = options.worker_processes.max(2);
     let jobs = jobs(several);
     let mut measurement = Measurement::new("process", "reports/s", options, Some(count));
     let mut rss_mb = None;
+    let mut growths = Vec::new();
+    for _ in 1..ROUNDS {
+        growths.push(growth(options, count, several, &jobs).await?);
+    }
     for indexed in [false, true] {
         let with = if indexed { "_with_index" } else { "" };
         let mut rates = Vec::new();
@@ -42,9 +56,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
             let testbed = Testbed::open(options).await?;
             let worked = work_off(&testbed, options, count, processes, &jobs, indexed).await?;
             let of = format!("processes_{processes}{with}_");
-            // There are minutes between one and the next.
-            let busy = worked.used.cores_busy().unwrap_or_default();
-            eprintln!("{of}rate: {:.0}, {busy:.2} cores busy", worked.indexed_rate.unwrap_or(worked.rate));
+            worked.tell(&of);
             rates.push(worked.indexed_rate.unwrap_or(worked.rate));
             measurement.figure(format!("{of}rate"), worked.indexed_rate.unwrap_or(worked.rate));
             if indexed {
@@ -59,7 +71,8 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
             }
             if !indexed && processes == several {
                 measurement.bytes_per_report = Some(worked.database_bytes as f64 / count as f64);
-                judge(&mut measurement, &rates, several, &worked.used);
+                growths.push(rates[1] / rates[0]);
+                judge(&mut measurement, &mut growths, several, &worked.used);
             }
             if processes == several
                 && let Some(deployed) = testbed.deployed()
@@ -85,10 +98,27 @@ fn jobs(processes: u16) -> String {
     format!("workers={}", (cores / usize::from(processes)).max(1))
 }
 
-/// Two processes are held to their growth where the machine had room for it: one that had no core left while they
-/// worked says nothing about them.
-fn judge(measurement: &mut Measurement, rates: &[f64], several: u16, used: &CpuUse) {
-    let growth = rates[1] / rates[0];
+/// What several processes do in the time in which one does one report.
+async fn growth(options: &Options, count: u64, several: u16, jobs: &str) -> anyhow::Result<f64> {
+    let mut rates = Vec::new();
+    for processes in [1, several] {
+        let testbed = Testbed::open(options).await?;
+        let worked = work_off(&testbed, options, count, processes, jobs, false).await?;
+        worked.tell(&format!("processes_{processes}_"));
+        rates.push(worked.rate);
+        if let Some(deployed) = testbed.deployed() {
+            deployed.tidy().await?;
+        }
+    }
+    Ok(rates[1] / rates[0])
+}
+
+/// Two processes are held to their growth, the median of those measured, where the machine had room for it: one that had
+/// no core left while they worked says nothing about them.
+fn judge(measurement: &mut Measurement, growths: &mut [f64], several: u16, used: &CpuUse) {
+    growths.sort_by(f64::total_cmp);
+    let growth = growths[growths.len() / 2];
+    measurement.figure("growths", growths.iter().map(|one| format!("{one:.2}")).collect::<Vec<_>>().join(", "));
     let cores = measurement.run.cores as f64;
     let full = used.cores_busy().is_some_and(|busy| busy > 0.9 * cores);
     if several == 2 && (growth >= GROWTH || !full) {
