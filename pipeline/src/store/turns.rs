@@ -51,8 +51,9 @@ impl Turn {
 
     /// Gives it to the next at once. Without this, the database sees a moment later that the connection is gone.
     pub async fn end(self) {
-        if let Some(connection) = self.connection {
-            // One that is broken has given it back.
+        if let Some(mut connection) = self.connection {
+            // One that is broken has given it back, or will. That it is closed, the database would see a moment later.
+            drop(sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut connection).await);
             drop(connection.close().await);
         }
     }
