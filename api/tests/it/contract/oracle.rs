@@ -171,7 +171,16 @@ async fn load(server: &Server, oracle: &[Value]) {
             uploads.push(row);
         }
     }
-    server.submit_all(&reports).await;
+    // Lists without an order of their own have that in which releases became known.
+    let mut releases: BTreeMap<(String, String), Vec<Value>> = BTreeMap::new();
+    for report in reports {
+        let name = |part: &str| report["distribution"][part].as_str().unwrap().to_owned();
+        releases.entry((name("name"), name("version"))).or_default().push(report);
+    }
+    for reports in releases.values() {
+        server.submit_all(reports).await;
+        server.settle().await;
+    }
     let uploads: Vec<Upload> = uploads.iter().map(|row| upload_of(row, &known)).collect();
     put_uploads(server, &uploads).await;
     server.settle().await;
