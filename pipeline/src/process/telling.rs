@@ -24,13 +24,14 @@ pub(crate) async fn mark(
 ) -> Result<(Vec<MarkedRelease>, Vec<String>), StoreError> {
     let tellers = tx.tellers(releases).await?;
     let asking = asking(&tellers, old, rows);
-    let others: Vec<ReleaseNumber> = releases.iter().copied().filter(|release| !asking.contains(release)).collect();
+    let (retold, others): (Vec<ReleaseNumber>, Vec<ReleaseNumber>) =
+        releases.iter().partition(|release| asking.contains(release));
     let mut marked = Vec::with_capacity(releases.len());
-    if !asking.is_empty() {
-        marked = tx.mark_retold_releases(&asking, first, now).await?;
+    if !retold.is_empty() {
+        marked = tx.mark_retold_releases(&retold, first, now).await?;
     }
     if !others.is_empty() {
-        let first = first + i64::try_from(asking.len()).expect("a list has fewer than 2^63 entries");
+        let first = first + i64::try_from(retold.len()).expect("a list has fewer than 2^63 entries");
         marked.extend(tx.mark_releases(&others, first, now).await?);
     }
     let losing = tellers.into_iter().filter(|one| asking.contains(&one.release)).filter_map(|one| one.author);
@@ -39,7 +40,7 @@ pub(crate) async fn mark(
 
 /// Releases whose teller has changed its row, or whom a report with a lower number tells something. All others believe
 /// whom they believed.
-fn asking(tellers: &[Teller], old: &HashMap<i64, OldExtract>, rows: &[NewExtract]) -> Vec<ReleaseNumber> {
+fn asking(tellers: &[Teller], old: &HashMap<i64, OldExtract>, rows: &[NewExtract]) -> HashSet<ReleaseNumber> {
     let changed: HashSet<(ReleaseNumber, i64)> = rows
         .iter()
         .filter_map(|row| Some((old.get(&row.counted.number)?.counted.release, row.counted.number)))
