@@ -299,6 +299,12 @@ pub(super) fn language_from(text: &str) -> Option<Language> {
     [Language::Perl, Language::Raku].into_iter().find(|language| language.as_str() == text)
 }
 
+/// The language of a row, which is that of `what`.
+pub(super) fn language(row: Row<'_>, what: &str) -> sql::Result<Language> {
+    let text: &str = row.get("language")?;
+    language_from(text).ok_or_else(|| sqlx::Error::Decode(format!("language {text} of {what}").into()))
+}
+
 /// A release's number, names and maturity, as they lie in the database.
 struct NamedRelease {
     number: i64,
@@ -312,10 +318,8 @@ record!(NamedRelease { number, language, distribution, version, developer });
 
 impl Record for MarkedRelease {
     fn read(row: Row<'_>) -> sql::Result<Self> {
-        let language: &str = row.get("language")?;
         Ok(MarkedRelease {
-            language: language_from(language)
-                .ok_or_else(|| sqlx::Error::Decode(format!("language {language} of a release").into()))?,
+            language: language(row, "a release")?,
             distribution: row.get("distribution")?,
             version: row.get("version")?,
             author: row.get("author")?,

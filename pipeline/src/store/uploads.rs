@@ -132,12 +132,11 @@ impl Tx {
 
 impl Record for Upload {
     fn read(row: Row<'_>) -> sql::Result<Self> {
-        let (language, kind): (&str, &str) = (row.get("language")?, row.get("kind")?);
+        let kind: &str = row.get("kind")?;
         let released_at: DateTime<Utc> = row.get("released_at")?;
         Ok(Upload {
             number: row.get("number")?,
-            language: super::releases::language_from(language)
-                .ok_or_else(|| sqlx::Error::Decode(format!("language {language} of an upload").into()))?,
+            language: super::releases::language(row, "an upload")?,
             upload: uploads::Upload {
                 distribution: row.get("distribution")?,
                 version: row.get("version")?,
