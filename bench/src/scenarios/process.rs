@@ -12,12 +12,12 @@ use crate::server::{Server, database_bytes, sizes};
 mod deployed;
 
 const REPORTS: u64 = 20_000;
+/// Time between two looks at a backlog.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One way of working the backlog off.
 struct Worked {
-    rate: f64,
-    /// Until the index has them too.
-    indexed_rate: Option<f64>,
+    rates: Rates,
     waiting_rss_mb: Option<f64>,
     rss_mb: Option<f64>,
     stored_share: Option<f64>,
@@ -33,18 +33,18 @@ pub async fn measure(options: &Options) -> anyhow::Result<Measurement> {
     let mut measurement = Measurement::new("process", "reports/s", options, Some(count));
     let without = work_off(options, count, &["index=none"], false).await?;
     let with = work_off(options, count, &[], true).await?;
-    measurement.rate = without.rate;
+    measurement.rate = without.rates.counted;
     measurement.rss_mb = with.rss_mb.zip(without.rss_mb).map(|(with, without)| with.max(without));
     measurement.bytes_per_report = Some(without.database_bytes as f64 / count as f64);
-    measurement.figure("rate_with_index", with.indexed_rate);
-    measurement.figure("rate_of_counts_with_index", with.rate);
+    measurement.figure("rate_with_index", with.rates.indexed);
+    measurement.figure("rate_of_counts_with_index", with.rates.counted);
     measurement.figure("rss_mb_while_all_wait", with.waiting_rss_mb);
     measurement.figure("rss_mb_without_index", without.rss_mb);
     measurement.figure("rss_mb_with_index", with.rss_mb);
     measurement.figure("stored_share_of_raw_body", without.stored_share);
     measurement.figure("index_bytes_a_report", with.index_bytes as f64 / count as f64);
-    measurement.at_least("reports/s without the index", 7_000.0, without.rate);
-    measurement.at_least("reports/s with the index", 3_000.0, with.indexed_rate.unwrap_or_default());
+    measurement.at_least("reports/s without the index", 7_000.0, without.rates.counted);
+    measurement.at_least("reports/s with the index", 3_000.0, with.rates.indexed);
     measurement.at_most("memory in MB", 300.0, measurement.rss_mb);
     measurement.at_most("stored bytes of raw", 0.2, without.stored_share);
     Ok(measurement)
@@ -64,13 +64,17 @@ async fn work_off(options: &Options, count: u64, settings: &[&str], indexed: boo
     held.stop()?;
 
     let server = Server::assay(options, &data, settings)?;
-    let (rate, indexed_rate) = rates(&server, count, indexed).await?;
+    let mut probe = Probe::open(server.address).await?;
+    let rates = rates(count, async || {
+        let waiting = probe.waiting().await?;
+        Ok(Left { waiting, behind: indexed && (waiting > 0 || probe.index_lag().await? > 0) })
+    });
+    let rates = rates.await?;
     let rss_mb = server.peak_memory();
     server.stop()?;
     let index = sizes(&data).into_iter().filter(|(name, _)| name.contains("index"));
     Ok(Worked {
-        rate,
-        indexed_rate,
+        rates,
         waiting_rss_mb,
         rss_mb,
         stored_share: raw.zip(stored).map(|(raw, stored)| stored / raw),
@@ -79,29 +83,42 @@ async fn work_off(options: &Options, count: u64, settings: &[&str], indexed: boo
     })
 }
 
-/// Reports a second from the first look at the queue on, so that starting up is left out of the time and of the count.
-async fn rates(server: &Server, count: u64, indexed: bool) -> anyhow::Result<(f64, Option<f64>)> {
-    let mut probe = Probe::open(server.address).await?;
+/// What is still to be done of a backlog.
+struct Left {
+    waiting: u64,
+    /// Whether the index, where there is one, lacks something of what is counted.
+    behind: bool,
+}
+
+/// Reports a second.
+struct Rates {
+    /// Until all were counted.
+    counted: f64,
+    /// Until the index had them too, where there is one.
+    indexed: f64,
+}
+
+/// Looks at a backlog until it is worked off. Counts from the first look on, so that starting up is left out of the time
+/// and of the count.
+async fn rates(count: u64, mut look: impl AsyncFnMut() -> anyhow::Result<Left>) -> anyhow::Result<Rates> {
     let began = Instant::now();
-    let waiting = probe.waiting().await?;
+    let waiting = look().await?.waiting;
     anyhow::ensure!(
         waiting * 2 > count,
         "only {waiting} of {count} reports waited still at the first look; take more reports"
     );
-    let mut rate = None;
+    let mut counted = None;
     let deadline = began + patience(count);
     loop {
-        if rate.is_none() && probe.waiting().await? == 0 {
-            rate = Some(waiting as f64 / began.elapsed().as_secs_f64());
-        }
-        match rate {
-            Some(rate) if !indexed => return Ok((rate, None)),
-            Some(rate) if probe.index_lag().await? == 0 => {
-                return Ok((rate, Some(waiting as f64 / began.elapsed().as_secs_f64())));
+        let left = look().await?;
+        let rate = waiting as f64 / began.elapsed().as_secs_f64();
+        if left.waiting == 0 {
+            let counted = *counted.get_or_insert(rate);
+            if !left.behind {
+                return Ok(Rates { counted, indexed: rate });
             }
-            _ => {}
         }
         anyhow::ensure!(Instant::now() < deadline, "the backlog was not worked off in time");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
