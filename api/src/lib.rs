@@ -3,6 +3,6 @@
 pub mod cli;
 pub mod client;
 pub mod config;
-pub mod embedded;
+pub mod installation;
 pub mod server;
 pub mod upstream;

@@ -100,7 +100,7 @@ impl Jobs {
         }
         tx.close_parked_attempts(group, now, &reason).await?;
         tx.settle_group(group, now).await?;
-        let news = bury(&mut tx, &waiting, now).await?;
+        let news = bury(&mut tx, &waiting, &self.clock).await?;
         tx.commit().await?;
         if let Some(news) = news {
             self.events.announce(news);

@@ -26,9 +26,9 @@ pub enum LinkError {
     Refused(#[from] redis::RedisError),
 }
 
-/// Whether a text is a Redis URL.
+/// Whether a text is a Redis URL, with a prefix that is fit if it names one.
 pub fn check(url: &str) -> Result<(), LinkError> {
-    Client::open(url).map(drop).map_err(LinkError::Url)
+    Client::open(url).and_then(|_| prefix(url)).map(drop).map_err(LinkError::Url)
 }
 
 /// A connection to Redis for short questions. Cheap to clone; all clones share it.

@@ -222,13 +222,19 @@ impl Process {
         let settled: HashMap<i64, i64> = tx.settle_reports(&groups).await?.into_iter().collect();
         let waited = |report: &StoredReport| settled.get(&report.number) == Some(&report.revision);
         let readings: Vec<Reading> = readings.into_iter().filter(|reading| waited(&reading.stored.report)).collect();
+        if readings.len() < settled.len() {
+            // Its bytes or its tester are not there. It is found and parked as what fails for any other reason is.
+            let read: HashSet<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
+            let unread = settled.keys().find(|number| !read.contains(number)).copied().unwrap_or_default();
+            return Err(StoreError::inconsistent("reports", unread));
+        }
         let (rejected, parked) = unreadable(&readings);
         tx.end_reports(State::Rejected, &rejected).await?;
         tx.end_reports(State::Parked, &parked).await?;
         tx.settle_groups(&groups, now).await?;
         tx.end_attempts(attempts, now, AttemptEnd::Done).await?;
         // Last: from their change numbers on, such transactions wait for each other.
-        let news = replace_rows(&mut tx, readings, &known, now).await?;
+        let news = replace_rows(&mut tx, readings, &known, &self.clock).await?;
         tx.commit().await?;
 
         self.measures.attempts.with_label_values(&["done"]).inc_by(attempts.len() as u64);
@@ -305,7 +311,7 @@ impl Process {
         tx.end_attempts(&[(group, attempt)], now, end).await?;
         tx.settle_group(group, now).await?;
         // What a correction has replaced is no longer what its tester says, nor what a rebuild would count.
-        let news = bury(&mut tx, reports, now).await?;
+        let news = bury(&mut tx, reports, &self.clock).await?;
         tx.commit().await?;
         self.measures.attempts.with_label_values(&["poison"]).inc();
         self.measures.parked.inc_by(parked);
@@ -359,10 +365,10 @@ pub fn read(stored: Stored) -> Reading {
 pub(crate) async fn replace(
     tx: &mut Tx,
     readings: Vec<Reading>,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<Option<Processed>, StoreError> {
-    let known = look_up(tx, &readings, now).await?;
-    replace_rows(tx, readings, &known, now).await
+    let known = look_up(tx, &readings, clock.now()).await?;
+    replace_rows(tx, readings, &known, clock).await
 }
 
 /// What the database knows of readings, seen under the write lock.
@@ -388,7 +394,7 @@ async fn replace_rows(
     tx: &mut Tx,
     readings: Vec<Reading>,
     known: &Known,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<Option<Processed>, StoreError> {
     let numbers: Vec<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
     let old: HashMap<i64, OldExtract> =
@@ -400,9 +406,7 @@ async fn replace_rows(
         let number = stored.report.number;
         let new = match row {
             Ok(extract) if !known.withdrawn.contains(&number) => {
-                let name = (extract.language, extract.distribution.clone(), extract.version.clone());
-                let release =
-                    *known.releases.numbers.get(&name).ok_or_else(|| StoreError::inconsistent("releases", 0))?;
+                let release = known.releases.number(&release_key(&extract))?;
                 new_extract(&stored, extract, release)
             }
             _ => match old.get(&number) {
@@ -421,12 +425,12 @@ async fn replace_rows(
     if !same.is_empty() {
         tx.mark_extractor(&same, EXTRACTOR).await?;
     }
-    put_rows(tx, &old, rows, testers, now).await
+    put_rows(tx, &old, rows, testers, clock).await
 }
 
 /// Puts tombstones in the place of the rows these reports have, and takes them out of every count. `None` when they had
 /// none.
-pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], now: DateTime<Utc>) -> Result<Option<Processed>, StoreError> {
+pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], clock: &Clock) -> Result<Option<Processed>, StoreError> {
     let mut old: HashMap<i64, OldExtract> =
         tx.old_extracts(numbers).await?.into_iter().map(|old| (old.counted.number, old)).collect();
     old.retain(|_, old| !old.removed);
@@ -441,23 +445,25 @@ pub(crate) async fn bury(tx: &mut Tx, numbers: &[i64], now: DateTime<Utc>) -> Re
             testers.insert(tester);
         }
     }
-    put_rows(tx, &old, rows, testers, now).await
+    put_rows(tx, &old, rows, testers, clock).await
 }
 
-/// Writes rows and moves the counts from the old ones' to theirs. The change numbers come first: whoever has them is alone
-/// with the rows that all share, and two that count never wait for each other in a ring.
+/// Writes rows and moves the counts from the old ones' to theirs. The change numbers come first: whoever has them is
+/// alone with the rows that all share, and two that count never wait for each other in a ring. So comes the time of the
+/// change: later numbers have later times, and who asks for what changed since the newest time they saw misses nothing.
 async fn put_rows(
     tx: &mut Tx,
     old: &HashMap<i64, OldExtract>,
     rows: Vec<NewExtract>,
     testers: HashSet<String>,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<Option<Processed>, StoreError> {
     if rows.is_empty() {
         return Ok(None);
     }
     let difference = Difference::between(old, &rows);
     let first = tx.take_changes(rows.len() + difference.releases.len()).await?;
+    let now = clock.now();
     tx.adjust_summaries(&difference.summaries).await?;
     tx.adjust_cells(&difference.cells).await?;
     tx.adjust_testers(&difference.testers).await?;

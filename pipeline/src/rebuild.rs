@@ -40,7 +40,8 @@ pub type Read = fn(Stored) -> Reading;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Order {
     pub selection: Selection,
-    /// Throws away first all that is derived from bytes that are there. Only for everything, and only by a process that is alone.
+    /// Throws away first all that is derived from bytes that are there. Only for everything, and only by a process that
+    /// is alone.
     pub clear: bool,
     /// Begins at the first report even where an earlier run of the same order was cut short.
     pub restart: bool,
@@ -203,7 +204,7 @@ async fn write(
     settle(tx, &readings).await?;
     // The write lock is held, so nobody takes a number in between.
     let before = process.store.head().await?;
-    let news = replace(tx, readings, process.clock.now()).await?;
+    let news = replace(tx, readings, &process.clock).await?;
     let given = news.as_ref().map_or(0, |news| news.head - before);
     Ok((news, given))
 }

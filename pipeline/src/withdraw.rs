@@ -78,7 +78,7 @@ pub async fn withdraw(process: &Process, numbers: &[i64], order: &Order) -> Resu
     if !changed.is_empty() {
         tx.purge_bodies(&numbers_of(&changed)).await?;
     }
-    let news = bury(&mut tx, &numbers, now).await?;
+    let news = bury(&mut tx, &numbers, &process.clock).await?;
     tx.commit().await?;
     process.measures.withdrawn.inc_by(tally.withdrawn as u64);
     if let Some(news) = news {

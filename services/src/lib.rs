@@ -18,6 +18,13 @@ pub use database::{Database, copied_database, fresh_database, has_template};
 pub use own::OwnServers;
 pub use script::Server;
 
+/// Says something on standard error that is to be seen also when its test passes: what `eprintln!` says there is not.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    // Nobody may be listening.
+    drop(writeln!(std::io::stderr(), "{text}"));
+}
+
 /// A PostgreSQL server, for [`fresh_database`].
 pub fn postgres() -> Option<String> {
     static URL: OnceLock<Option<String>> = OnceLock::new();

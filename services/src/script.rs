@@ -71,7 +71,7 @@ pub(crate) fn up(own: Option<&Path>, servers: &[Server], flags: &[&str]) -> Opti
         let names: Vec<_> = servers.iter().map(|server| server.name()).collect();
         let why = String::from_utf8_lossy(&output.stderr);
         assert!(std::env::var_os("CI").is_none(), "CI must have {}: {why}", names.join(", "));
-        eprintln!("NOT RUN, as {} cannot be had. This test proved nothing. {why}", names.join(", "));
+        crate::say(&format!("NOT RUN, as {} cannot be had. This test proved nothing. {why}", names.join(", ")));
     }
     urls
 }

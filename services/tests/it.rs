@@ -92,11 +92,13 @@ fn a_server_that_cannot_be_had_is_told_loudly_and_is_a_failure_in_ci() {
     // This program again, where no directory can be made for servers.
     let run = |ci: Option<&str>| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "a_fresh_database_is_empty_and_goes_with_its_value", "--nocapture"]);
+        command.args(["--exact", "a_fresh_database_is_empty_and_goes_with_its_value"]);
         command.env("TEST_SERVICES_DIR", "/proc/none").env_remove("TEST_POSTGRES_URL").env_remove("CI");
         let output = command.envs(ci.map(|value| ("CI", value))).output().unwrap();
-        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(told).unwrap())
     };
+    // Also to those who run the tests without a flag, and see what a test says only when it fails.
     let (passed, told) = run(None);
     assert!(passed && told.contains("NOT RUN, as postgres cannot be had"), "{told}");
     let (passed, told) = run(Some("true"));

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::config::{Key, Settings, keys};
-use crate::embedded::{self, Part};
+use crate::installation::{self, Part};
 
 use super::exit::Class;
 use super::tables::{Ink, Table};
@@ -33,7 +33,7 @@ pub async fn check(Check { local, reference, shape }: Check, said: Said) -> anyh
         return printing::print(self::reference().as_bytes()).map(|()| Class::Done);
     }
     let settings = local.settings(said)?;
-    let parts = embedded::check(&settings).await;
+    let parts = installation::check(&settings).await;
     match shape.json {
         true => printing::json(&as_json(&settings, &parts)?)?,
         false => {

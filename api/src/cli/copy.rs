@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::tables::{Ink, Table};
 use super::{Said, Shape, printing, serving};
 use crate::config::{self, Database};
-use crate::embedded::Ends;
+use crate::installation::Ends;
 
 /// Both sides are there, and differ.
 const DIFFERENT: Class = Class::Other;

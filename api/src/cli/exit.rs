@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::config::ConfigError;
-use crate::embedded::{AtWork, InUse, WrongSchema};
+use crate::installation::{AtWork, InUse, WrongSchema};
 
 use super::printing;
 

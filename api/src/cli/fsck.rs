@@ -7,7 +7,7 @@ use super::exit::{self, Class};
 use super::progress::Progress;
 use super::tables::{Ink, Table};
 use super::{Local, Said, Shape, printing, serving};
-use crate::embedded;
+use crate::installation;
 
 /// Some faults are left.
 const FAULTY: Class = Class::Other;
@@ -75,7 +75,7 @@ pub async fn fsck(Fsck { local, repair, deep, only, shape }: Fsck, said: Said) -
             progress.advance(step.done, step.total);
         }
     };
-    let checked = embedded::fsck(&settings, embedded::Fsck { repair, deep, only }, told).await;
+    let checked = installation::fsck(&settings, installation::Fsck { repair, deep, only }, told).await;
     finish(bar);
     match checked {
         Ok(report) => show(&report, shape),

@@ -14,7 +14,7 @@ use super::exit::{Class, Usage};
 use super::progress::Progress;
 use super::{Local, Said, Shape, printing, serving};
 use crate::config::Settings;
-use crate::embedded::{self, Beginning, Indexing, Rebuilt};
+use crate::installation::{self, Beginning, Indexing, Rebuilt};
 
 const HELP: &str = "\
 Every stored report is read again by this version's extractor; only rows that
@@ -102,7 +102,7 @@ pub async fn rebuild(asked: Rebuild, said: Said) -> anyhow::Result<Class> {
     let bar = RefCell::new(Bar::default());
     let begun = |beginning: Beginning<'_>| bar.borrow_mut().begin(&beginning);
     let told = |progress: rebuild::Progress| bar.borrow_mut().advance(progress.reports);
-    let done = embedded::rebuild(&settings, &order, resume, &stop, begun, told).await?;
+    let done = installation::rebuild(&settings, &order, resume, &stop, begun, told).await?;
     let bar = bar.into_inner();
     let (resumed, seconds) = (bar.resumed, bar.seconds());
     bar.finish();
@@ -118,7 +118,7 @@ async fn seen(settings: &Settings, selection: &Selection, stop: &CancellationTok
             bar.advance(progress.reports, *total);
         }
     };
-    let shadow = embedded::shadow(settings, selection, stop, begun, told).await;
+    let shadow = installation::shadow(settings, selection, stop, begun, told).await;
     if let Some((bar, _)) = bar.into_inner() {
         bar.finish();
     }

@@ -9,7 +9,7 @@ use super::exit::Class;
 use super::progress::Progress;
 use super::{Shape, printing};
 use crate::config::Settings;
-use crate::embedded::{self, Reindexed};
+use crate::installation::{self, Reindexed};
 
 pub async fn reindex(settings: &Settings, stop: &CancellationToken, shape: Shape) -> anyhow::Result<Class> {
     let begun = Instant::now();
@@ -18,7 +18,7 @@ pub async fn reindex(settings: &Settings, stop: &CancellationToken, shape: Shape
         let (reached, head) = (reached.unsigned_abs(), head.unsigned_abs());
         bar.get_or_insert_with(|| Progress::begin("indexing", head)).advance(reached, head);
     };
-    let done = embedded::reindex(settings, stop, told).await;
+    let done = installation::reindex(settings, stop, told).await;
     if let Some(bar) = bar {
         bar.finish();
     }

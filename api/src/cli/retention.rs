@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::tables::{Ink, Table};
 use super::{Local, Said, Shape, printing, rebuild, serving};
 use crate::config::Settings;
-use crate::embedded::{self, Kept};
+use crate::installation::{self, Kept};
 
 const HELP: &str = "\
 The settings retention.bodies and retention.superseded_bodies say for how many
@@ -56,11 +56,11 @@ pub async fn retention(Retention { local, apply, shape }: Retention, said: Said)
     let settings = local.settings(said)?;
     serving::begin_logging(&settings.log)?;
     let (handled, kept) = match apply {
-        false => (Vec::new(), embedded::due(&settings).await?),
+        false => (Vec::new(), installation::due(&settings).await?),
         true => {
             let stop = rebuild::interrupt();
             let mut bar = Progress::begin("dropping", 0);
-            let retained = embedded::retain(&settings, &stop, |gone, total| bar.advance(gone, total)).await;
+            let retained = installation::retain(&settings, &stop, |gone, total| bar.advance(gone, total)).await;
             bar.finish();
             retained?
         }

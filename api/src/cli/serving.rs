@@ -6,7 +6,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Log, LogFormat, Settings};
-use crate::embedded;
+use crate::installation;
 use crate::server::{self, Role};
 
 use super::tables::{Ink, Table};
@@ -72,8 +72,8 @@ pub async fn worker(local: Local, said: Said) -> anyhow::Result<()> {
 pub async fn migrate(Migrate { local, status, shape }: Migrate, said: Said) -> anyhow::Result<()> {
     let settings = local.settings(said)?;
     let migrations = match status {
-        true => embedded::migrations(&settings).await?,
-        false => embedded::migrate(&settings).await?,
+        true => installation::migrations(&settings).await?,
+        false => installation::migrate(&settings).await?,
     };
     if shape.json {
         return printing::json(&serde_json::to_vec(&migrations)?);

@@ -9,7 +9,7 @@ use pipeline::clock::Clock;
 use serde_json::json;
 
 use crate::config::units::duration;
-use crate::embedded::{self, IssuedToken, NewToken};
+use crate::installation::{self, IssuedToken, NewToken};
 
 use super::exit::Usage;
 use super::tables::Table;
@@ -84,18 +84,18 @@ pub async fn token(Token { order }: Token, said: Said) -> anyhow::Result<()> {
             let expires_at = expires.map(from_now).transpose()?;
             let settings = local.settings(said)?;
             let new = NewToken { scopes: scope, tester, expires_at };
-            show(embedded::issue_token(&settings, new).await?, shape)
+            show(installation::issue_token(&settings, new).await?, shape)
         }
         Order::List { local, shape } => list(local, shape, said).await,
         Order::Rotate { id, grace, local, shape } => {
             let ends_at = from_now(grace)?;
             let settings = local.settings(said)?;
-            let issued = embedded::rotate_token(&settings, &id, ends_at).await?;
+            let issued = installation::rotate_token(&settings, &id, ends_at).await?;
             show(issued.ok_or_else(|| no_such(&id))?, shape)
         }
         Order::Revoke { id, local } => {
             let settings = local.settings(said)?;
-            match embedded::revoke_token(&settings, &id).await? {
+            match installation::revoke_token(&settings, &id).await? {
                 true => printing::line(&format!("revoked {id}")),
                 false => Err(no_such(&id).into()),
             }
@@ -105,7 +105,7 @@ pub async fn token(Token { order }: Token, said: Said) -> anyhow::Result<()> {
 
 async fn list(local: Local, shape: Shape, said: Said) -> anyhow::Result<()> {
     let settings = local.settings(said)?;
-    let tokens = embedded::tokens(&settings).await?;
+    let tokens = installation::tokens(&settings).await?;
     if shape.json {
         return printing::json(&serde_json::to_vec(&tokens)?);
     }

@@ -62,7 +62,11 @@ impl Layers {
             );
         } else if link::check(said).is_err() {
             // What was said may hold a password, and so may what the parser says of it.
-            self.fault(name, "expected redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]");
+            self.fault(
+                name,
+                "expected redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?prefix=WORD], the word of letters, digits, \
+                 -, _ and .",
+            );
         }
     }
 }

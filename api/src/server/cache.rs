@@ -90,15 +90,15 @@ impl Answers {
         if news.everything {
             self.everything.fetch_max(news.head, Ordering::Relaxed);
         }
-        for (language, distribution, _) in &news.releases {
-            let subject = Subject::Distribution(language.as_str().to_owned(), distribution.clone());
-            self.changed.insert(subject, news.head);
-        }
-        for author in &news.authors {
-            self.changed.insert(Subject::Author(author.clone()), news.head);
-        }
-        for tester in &news.testers {
-            self.changed.insert(Subject::Tester(tester.clone()), news.head);
+        let distributions = news.releases.iter().map(|(language, distribution, _)| {
+            Subject::Distribution(language.as_str().to_owned(), distribution.clone())
+        });
+        let authors = news.authors.iter().map(|author| Subject::Author(author.clone()));
+        let testers = news.testers.iter().map(|tester| Subject::Tester(tester.clone()));
+        for subject in distributions.chain(authors).chain(testers) {
+            // Transactions are not always announced in the order of their numbers.
+            let newest = self.changed.get(&subject).map_or(news.head, |known| known.max(news.head));
+            self.changed.insert(subject, newest);
         }
     }
 
@@ -211,4 +211,30 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(plain.len() / 4), flate2::Compression::new(6));
     let written = encoder.write_all(plain).and_then(|()| encoder.finish());
     written.expect("writing into memory does not fail")
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::extract::Language;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_old_whichever_of_two_changes_is_told_last() {
+        let events = Events::new(0);
+        let answers = Answers::start(1, &events);
+        let release = (Language::Perl, "Foo-Bar".to_owned(), "1.0".to_owned());
+        let news =
+            |head| Processed { releases: vec![release.clone()], everything: false, ..Processed::everything(head) };
+        let subject = Subject::Distribution("perl".to_owned(), "Foo-Bar".to_owned());
+        let none = HeaderMap::new();
+        let _ = answers.keep("it".to_owned(), subject.clone(), 10, 1, b"{}".to_vec(), &none);
+        assert!(answers.get("it", &none).is_some());
+        // The second transaction was quicker to tell.
+        answers.note(&news(12));
+        answers.note(&news(10));
+        assert!(answers.get("it", &none).is_none());
+        let _ = answers.keep("it".to_owned(), subject, 12, 2, b"{}".to_vec(), &none);
+        assert!(answers.get("it", &none).is_some());
+    }
 }

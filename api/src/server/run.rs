@@ -32,7 +32,7 @@ use super::observe::RequestMeasures;
 use super::redis::Redis;
 use super::{App, Gauges, Rules, demo, releases_poll, routes, spooling};
 use crate::config::{Database, Index, Listen, Settings};
-use crate::embedded;
+use crate::installation;
 use crate::upstream::Upstream;
 
 /// Which parts a process runs.
@@ -57,22 +57,22 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     let stop = stop_signal(leaving.clone(), notice)?;
     let cut = CancellationToken::new();
     let tracker = TaskTracker::new();
-    embedded::prepare(&settings)?;
+    installation::prepare(&settings)?;
     // An api and a worker may share a directory; one who does everything has it alone. Where it holds neither database
     // nor index, it is nobody's.
     let own = matches!(settings.database, Database::Sqlite(_)) || matches!(settings.index, Index::Directory(_));
     let _hold = match role {
-        Role::Everything if own => Some(embedded::hold(&settings, "serve")?),
-        Role::Worker if own => Some(embedded::hold(&settings, "worker")?),
+        Role::Everything if own => Some(installation::hold(&settings, "serve")?),
+        Role::Worker if own => Some(installation::hold(&settings, "worker")?),
         _ => None,
     };
     // Without a database, a node that takes reports can do so, and a worker can only wait.
     let (store, there) = match role {
-        Role::Worker => match embedded::open_when_there(&settings, &stop).await? {
+        Role::Worker => match installation::open_when_there(&settings, &stop).await? {
             Some(store) => (store, true),
             None => return Ok(()),
         },
-        Role::Everything | Role::Api => embedded::open_if_there(&settings).await?,
+        Role::Everything | Role::Api => installation::open_if_there(&settings).await?,
     };
     let head = if there { head(&store).await? } else { 0 };
     let process =
@@ -109,7 +109,7 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
     // Artefacts are files: where the nodes share no disk, each publishes those it serves.
     let publisher = if store.shared() { role != Role::Worker } else { role != Role::Api };
     if publisher {
-        tracker.spawn(Publish::new(process.clone(), embedded::artefacts(&settings)).run(stop.clone()));
+        tracker.spawn(Publish::new(process.clone(), installation::artefacts(&settings)).run(stop.clone()));
     }
     if role != Role::Worker {
         let intake = intake(&settings, &process, spool.clone(), there, &stop, &tracker);
@@ -163,9 +163,9 @@ async fn start_later(worker: Worker, spool: Spool, stop: CancellationToken, trac
 
 /// The document index; without it, reports are accepted and counted all the same.
 fn index(settings: &Settings) -> Option<Arc<dyn DocumentIndex>> {
-    embedded::index(settings).unwrap_or_else(|error| {
+    installation::index(settings).unwrap_or_else(|error| {
         tracing::error!(error = %format!("{error:#}"), "there is no search until this is mended");
-        embedded::unopened_index(settings)
+        installation::unopened_index(settings)
     })
 }
 
@@ -209,7 +209,7 @@ fn app(
         identify: intake.identify.clone(),
         intake,
         answers: Answers::start(settings.read.cache.bytes(), &events),
-        artefacts: embedded::artefacts(settings),
+        artefacts: installation::artefacts(settings),
         feeds: Arc::new(Semaphore::new(settings.read.feeds)),
         index,
         gate,
@@ -222,7 +222,7 @@ fn app(
             feed_patience: settings.read.feed_patience,
             public_url: settings.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned()),
         },
-        limits: Limits::new(settings, embedded::database_directory(settings), &measures.registry),
+        limits: Limits::new(settings, installation::database_directory(settings), &measures.registry),
         leaving,
         stop,
         sizes: tokio::sync::Mutex::new(None),

@@ -275,6 +275,8 @@ fn a_redis_is_named_by_its_url_and_its_password_is_not_shown() {
     for (variable, value, told) in [
         ("ASSAY_QUEUE", "amqp://10.0.0.7", "expected redis://HOST"),
         ("ASSAY_QUEUE", "redis://:s3cr3t@10.0.0.7/first", "expected redis://"),
+        ("ASSAY_QUEUE", "redis://:s3cr3t@10.0.0.7?prefix=all*", "letters, digits"),
+        ("ASSAY_EVENTS", "redis://:s3cr3t@10.0.0.7?prefix=", "letters, digits"),
         ("ASSAY_EVENTS", "rediss://:s3cr3t@10.0.0.7", "no TLS to Redis"),
         ("ASSAY_EVENTS", "10.0.0.7", "expected redis://HOST"),
     ] {

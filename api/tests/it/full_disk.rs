@@ -69,7 +69,7 @@ fn small_disk(mebibytes: usize, settings: &[&str]) -> Option<Server> {
     let arguments: Vec<&str> = ["--listen", "127.0.0.1:0"].into_iter().chain(settings).collect();
     let server = Server::on_small_disk(mebibytes, &arguments);
     if server.is_none() {
-        eprintln!("this machine lets nobody mount a small disk: what a full one does was NOT tested");
+        services::say("this machine lets nobody mount a small disk: what a full one does was NOT tested");
     }
     server
 }

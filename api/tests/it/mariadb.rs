@@ -24,7 +24,7 @@ impl MariaDb {
     fn start() -> Option<MariaDb> {
         let Some((installer, server)) = found("mariadb-install-db").zip(found("mariadbd")) else {
             assert!(std::env::var_os("CI").is_none(), "CI must have MariaDB: install mariadb-server");
-            eprintln!("NOT RUN: reading the predecessor's MySQL databases needs MariaDB; install mariadb-server");
+            services::say("NOT RUN: reading the predecessor's MySQL databases needs MariaDB; install mariadb-server");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();

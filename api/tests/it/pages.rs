@@ -344,7 +344,7 @@ fn browser() -> Option<PathBuf> {
     let found = found.into_iter().find(|file| file.is_file());
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "CI needs one of {names:?} to look at the pages");
-        eprintln!("SKIPPED: none of {names:?} is installed, so NO browser looked at the pages");
+        services::say(&format!("SKIPPED: none of {names:?} is installed, so NO browser looked at the pages"));
     }
     found
 }

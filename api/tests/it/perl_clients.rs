@@ -129,7 +129,9 @@ fn installed(modules: &[&str]) -> bool {
         .collect();
     if !missing.is_empty() {
         assert!(std::env::var_os("CI").is_none(), "CI needs the Perl modules {missing:?}");
-        eprintln!("SKIPPED: the Perl modules {missing:?} are not installed, so NO real client spoke to assay");
+        services::say(&format!(
+            "SKIPPED: the Perl modules {missing:?} are not installed, so NO real client spoke to assay"
+        ));
     }
     missing.is_empty()
 }

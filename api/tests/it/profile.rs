@@ -61,7 +61,7 @@ impl Drop for Deployed {
 pub fn embedded_only(why: &str) -> bool {
     let deployed = std::env::var("TEST_PROFILE").is_ok_and(|profile| !matches!(profile.as_str(), "" | "sqlite"));
     if deployed {
-        eprintln!("left out on this profile: {why}");
+        services::say(&format!("left out on this profile: {why}"));
     }
     deployed
 }

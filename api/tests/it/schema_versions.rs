@@ -29,14 +29,26 @@ fn refused(server: &Server, command: &[&str]) -> String {
 const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newer_schema_is_refused_by_every_command_that_would_work_on_it() {
-    let server = after(
+async fn a_newer_schema_that_does_not_fit_is_refused_by_every_command_that_would_work_on_it() {
+    let mut server = after(
         "INSERT INTO assay_migrations (version, description, success, checksum, execution_time) \
          VALUES (29991231000000, 'of the future', TRUE, x'00', 0)",
         "INSERT INTO assay_migrations (version, description, success, checksum, execution_time) \
          VALUES (29991231000000, 'of the future', TRUE, '\\x00', 0)",
     )
     .await;
+    // One that fits this version too, as during a roll-out, is worked on.
+    server.start_again();
+    assert_eq!(server.json("/v4/releases/Foo-Bar/1.0").await["pass"], 1);
+    server.submit_all(&[Made::default().json()]).await;
+    server.settle().await;
+    assert_eq!(server.json("/v4/releases/Foo-Bar/1.0").await["pass"], 2);
+    server.stop();
+
+    let unfit = "UPDATE counters SET value = 29991231000000 WHERE name = 'oldest_schema'";
+    let raw = Raw::of(&server).await;
+    assert_eq!(raw.execute_either(unfit, unfit).await, 1);
+    raw.close().await;
     for command in [&SERVE[..], &["api", "--listen", "127.0.0.1:0"], &["worker"], &["migrate"], &["rebuild"]] {
         let told = refused(&server, command);
         assert!(told.contains("the database ") && told.contains("newer assay"), "{told}");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::profile::embedded_only;
 use crate::server::{Answer, Server};
 use crate::submissions::Made;
 
@@ -79,6 +80,9 @@ const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_one_on_the_same_directory_is_told_who_has_it() {
+    if embedded_only("it is about a directory that holds the database") {
+        return;
+    }
     let server = Server::start();
     let holder = format!("assay serve (process {})", server.pid());
     for command in [&SERVE[..], &["worker"], &["rebuild", "--clear"]] {
@@ -93,6 +97,9 @@ async fn a_second_one_on_the_same_directory_is_told_who_has_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_shares_a_directory_with_one_worker() {
+    if embedded_only("it is about a directory that holds the database") {
+        return;
+    }
     let mut server = Server::start();
     server.stop();
     let mut api = start(&server, &["api", "--listen", "127.0.0.1:0"]);

@@ -259,9 +259,11 @@ impl Store {
         let options = PgConnectOptions::from_str(url)?
             .application_name("assay")
             .statement_cache_capacity(512)
-            // A 202 is a promise, whatever the server's default is. Who cannot have a lock in time tries again.
+            // A 202 is a promise, whatever the server's defaults are, and who has waited for a lock sees what was done
+            // meanwhile. Who cannot have a lock in time tries again.
             .options([
                 ("synchronous_commit", "on"),
+                ("default_transaction_isolation", "read committed"),
                 ("lock_timeout", "60s"),
                 ("timezone", "UTC"),
                 ("client_min_messages", "warning"),
@@ -326,8 +328,27 @@ impl Store {
         matches!(self.writer, Pool::Postgres(_))
     }
 
-    /// Brings the schema to this version: assay's tables, then the queue's.
+    /// Brings the schema to this version: assay's tables, then the queue's. A newer one is left as it is, if it says that
+    /// this version can work on it.
     pub async fn migrate(&self) -> Result<()> {
+        let Err(error) = self.migrate_exactly().await else { return Ok(()) };
+        let newer = matches!(error.schema_fault(), Some(SchemaFault::Newer { .. }));
+        if newer && self.oldest_schema().await?.is_some_and(|oldest| oldest <= schema::newest()) {
+            tracing::info!("the database has a newer version's schema, which this version can work on");
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// The oldest schema whose programs can work on this database, as its newest migrations say.
+    async fn oldest_schema(&self) -> Result<Option<i64>> {
+        let sql = "SELECT value FROM counters WHERE name = 'oldest_schema'";
+        Ok(query(sql).fetch_optional(&self.readers).await?)
+    }
+
+    /// As [`migrate`](Self::migrate), for who has to know all that is in the database: a newer version's is refused, even
+    /// one that this version can work on.
+    pub async fn migrate_exactly(&self) -> Result<()> {
         match &self.writer {
             Pool::Sqlite(pool) => {
                 schema::sqlite().run(pool).await?;
@@ -335,8 +356,8 @@ impl Store {
                 apalis_sqlite::SqliteStorage::migrations().run(pool).await?;
             }
             Pool::Postgres(pool) => {
-                schema::postgres().run(pool).await?;
-                apalis_postgres::PostgresStorage::migrations().run(pool).await?;
+                schema::run(schema::postgres(), pool).await?;
+                schema::run(apalis_postgres::PostgresStorage::migrations(), pool).await?;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use schemas::views::{PartitionView, SummaryView};
 
 use super::bulk::Bulk;
 use super::sql::{self, Builder, On, Record, Row, query, record};
-use super::{Result, Store, Tx};
+use super::{Result, Store, StoreError, Tx};
 
 /// A release's number in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,13 @@ pub struct KnownReleases {
 impl ReleaseKey {
     fn name(&self) -> ReleaseName {
         (self.language, self.distribution.clone(), self.version.clone())
+    }
+}
+
+impl KnownReleases {
+    /// The number of one of those that were asked for.
+    pub fn number(&self, key: &ReleaseKey) -> Result<ReleaseNumber> {
+        self.numbers.get(&key.name()).copied().ok_or_else(|| StoreError::inconsistent("releases", 0))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether a database is one that this version can work on.
 
+use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use super::StoreError;
@@ -50,7 +51,16 @@ pub(super) fn postgres() -> Migrator {
     sqlx::migrate!("../migrations/postgres")
 }
 
+/// Does the steps that are missing in a PostgreSQL database, under a lock, so that several who come at once do them once.
+pub(super) async fn run(migrator: Migrator, pool: &PgPool) -> Result<(), StoreError> {
+    // sqlx does not give the lock back when it fails: it ends with its connection.
+    let own = super::apart(pool, 1);
+    let ran = migrator.run(&own).await;
+    own.close().await;
+    Ok(ran?)
+}
+
 /// Number of the newest migration of this version.
-fn newest() -> i64 {
+pub(super) fn newest() -> i64 {
     sqlite().iter().map(|migration| migration.version).max().unwrap_or_default()
 }

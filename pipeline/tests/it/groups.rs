@@ -89,6 +89,26 @@ async fn a_report_whose_bytes_are_damaged_is_parked_and_the_others_go_through() 
     assert!(stack.open_groups().await.is_empty());
 }
 
+/// A database that was restored from a copy may lack what a report refers to. It is not taken for processed.
+#[tokio::test]
+async fn a_report_whose_bytes_are_gone_is_parked_and_the_others_go_through() {
+    let stack = Stack::new().await;
+    let raw = stack.raw().await;
+    let group = group(&stack, 3).await;
+    raw.plant("DELETE FROM bodies WHERE number = 2").await;
+    let mut waiting = vec![group];
+    while let Some(group) = waiting.pop() {
+        match stack.process.process(group, "test").await {
+            Ok(Attempted::Split) => waiting = stack.open_groups().await,
+            Ok(_) => {}
+            Err(_) => waiting.push(group),
+        }
+    }
+    assert_eq!(states(&stack, 3).await, [State::Processed, State::Parked, State::Processed]);
+    assert_eq!(stack.store().totals().await.unwrap().fail, 2);
+    assert!(stack.open_groups().await.is_empty());
+}
+
 #[tokio::test]
 async fn a_rejected_report_that_can_be_read_again_is_counted_by_a_rebuild() {
     let stack = Stack::new().await;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use pipeline::accept::Acceptance::Accepted;
 use pipeline::store::{Store, StoreError};
 use sqlx::migrate::MigrateError;
 
 use crate::raw::Raw;
-use crate::stack::Stack;
+use crate::stack::{Stack, id, report};
 
 /// A schema as both databases can tell it, in PostgreSQL's words.
 #[derive(Debug, PartialEq)]
@@ -195,8 +196,23 @@ async fn migrating_twice_is_as_good_as_once() {
     assert!(steps.iter().all(|(_, _, applied_at)| applied_at.is_some()), "{steps:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_that_migrate_at_once_do_it_once() {
+    let Some(url) = services::postgres() else { return };
+    let database = services::fresh_database(&url);
+    let stores: Vec<Store> = (0..6).map(|_| Store::postgres(database.url()).unwrap()).collect();
+    let migrating = stores.iter().cloned().map(|store| tokio::spawn(async move { store.migrate().await }));
+    for migrated in futures::future::join_all(migrating).await {
+        migrated.unwrap().unwrap();
+    }
+    let raw = Raw::postgres(database.url()).await;
+    let applied: Vec<i64> = raw.values("SELECT version FROM assay_migrations ORDER BY installed_on").await;
+    assert_eq!(applied.len(), files("postgres").len());
+    assert!(applied.is_sorted(), "{applied:?}");
+}
+
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_refused() {
+async fn a_database_of_a_newer_version_is_refused_unless_that_says_it_fits_this_one() {
     let stack = Stack::new().await;
     let raw = stack.raw().await;
     let sql = format!(
@@ -205,6 +221,14 @@ async fn a_database_of_a_newer_version_is_refused() {
         raw.bytes(&[0])
     );
     raw.run(sql).await;
+    // As the newer version leaves it that can be rolled out beside this one.
+    let other = stack.other_store().await;
+    other.migrate().await.unwrap();
+    assert_eq!(stack.accept(&id(1), &report("Foo-Bar", "1.0", "pass", "5.36.0", "linux"), "Ann").await, Accepted);
+    stack.work_off().await;
+    assert_eq!(other.totals().await.unwrap().pass, 1);
+
+    raw.run("UPDATE counters SET value = 29991231000001 WHERE name = 'oldest_schema'").await;
     stack.store().close().await;
 
     let error = stack.other_store().await.migrate().await.unwrap_err();

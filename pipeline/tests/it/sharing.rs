@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pipeline::accept::{Acceptance, Acceptor};
+use pipeline::clock::Clock;
 use pipeline::fsck::{self, fsck};
 use pipeline::jobs::Jobs;
 use pipeline::process::Attempted;
@@ -390,6 +391,46 @@ async fn a_group_is_tried_three_times_and_then_given_up() {
     assert_eq!(counted(&stack).await, 2);
 }
 
+/// Who has waited for a lock has to see what was done meanwhile.
+#[tokio::test]
+async fn an_operators_defaults_weaken_no_promise() {
+    let Some(stack) = Stack::shared().await else { return };
+    let raw = stack.raw().await;
+    for (name, value) in [("default_transaction_isolation", "repeatable read"), ("synchronous_commit", "off")] {
+        let alter =
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET NAME TO %L', current_database(), 'VALUE'); END $$";
+        raw.run(alter.replace("NAME", name).replace("VALUE", value)).await;
+    }
+    let store = stack.other_store().await;
+    let pool = store.postgres_pool().unwrap();
+    let show = async |name: &str| -> String {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SHOW {name}"))).fetch_one(pool).await.unwrap()
+    };
+    assert_eq!(show("transaction_isolation").await, "read committed");
+    assert_eq!(show("synchronous_commit").await, "on");
+}
+
+/// The time of a change is that of its number, whoever else counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn later_changes_have_later_times() {
+    let Some(stack) = Stack::shared().await else { return };
+    let raw = stack.raw().await;
+    let mut processes = futures::future::join_all((0..4).map(|_| stack.other_process())).await;
+    processes.iter_mut().for_each(|process| process.clock = Clock::System);
+    for round in 0..10 {
+        accept(&stack, round * 40..(round + 1) * 40).await;
+        let groups = stack.open_groups().await;
+        let tasks = groups.into_iter().zip(processes.iter().cloned().cycle());
+        let tasks = tasks.map(|(group, process)| tokio::spawn(async move { process.process(group, "test").await }));
+        for done in futures::future::join_all(tasks).await {
+            done.unwrap().unwrap();
+        }
+    }
+    let times: Vec<DateTime<Utc>> = raw.values("SELECT changed_at FROM extracts ORDER BY change_number").await;
+    assert_eq!(times.len(), 400);
+    assert!(times.is_sorted(), "{times:?}");
+}
+
 /// Partitions in which the bytes of reports lie, by the reports' numbers.
 async fn places(raw: &Raw, table: &str) -> Vec<(i64, String)> {
     raw.rows(format!("SELECT number, tableoid::regclass::text FROM {table} ORDER BY number")).await
@@ -437,6 +478,17 @@ async fn bytes_lie_in_the_partition_of_their_month() {
     stack.work_off().await;
     assert_eq!(counted(&stack).await, 4);
     assert_eq!(documents(&raw).await[&id(0)]["version"], "1.1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_prepares_the_months_ahead() {
+    let Some(stack) = Stack::shared().await else { return };
+    let raw = stack.raw().await;
+    assert_eq!(partitions(&raw).await, ["bodies_other", "superseded_bodies_other"]);
+    let worker = Running::with(stack.other_process().await, "one", &Gate::new(1)).await;
+    let of = |table: &str| ["2026_11", "2026_12", "2027_01", "other"].map(|month| format!("{table}_{month}")).to_vec();
+    assert_eq!(partitions(&raw).await, [of("bodies"), of("superseded_bodies")].concat());
+    worker.stop(PATIENCE).await;
 }
 
 #[tokio::test]

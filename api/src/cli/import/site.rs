@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::Class;
 use crate::cli::{Local, Said, printing};
-use crate::embedded::{self, Hold};
+use crate::installation::{self, Hold};
 
 /// An open database, held when no server has it.
 pub struct Site {
@@ -23,9 +23,9 @@ impl Site {
     /// Opens the database. Reports that an import before this one left unprocessed are processed first.
     pub async fn open(local: Local, said: Said) -> anyhow::Result<Site> {
         let settings = local.settings(said)?;
-        embedded::prepare(&settings)?;
-        let hold = embedded::hold(&settings, "import").ok();
-        let store = embedded::open(&settings).await?;
+        installation::prepare(&settings)?;
+        let hold = installation::hold(&settings, "import").ok();
+        let store = installation::open(&settings).await?;
         let process = Process {
             events: Events::new(store.head().await.context("the database cannot be read")?),
             store,

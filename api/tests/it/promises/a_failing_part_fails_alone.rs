@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::profile::embedded_only;
 use crate::recount::check_counts;
 use crate::server::{Answer, PATIENCE, Server};
 use crate::submissions::Made;
+
+/// Why a test is left out elsewhere.
+const TANTIVY: &str = "it is about the files of tantivy's index";
 
 async fn reports_are_taken_and_counted(server: &Server) {
     let made: Vec<_> = (0..10).map(|_| Made::default().json()).collect();
@@ -35,6 +39,9 @@ async fn a_failing_part_fails_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_is_lost_while_assay_runs_delays_search_alone() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     let mut server = Server::start();
     reports_are_taken_and_counted(&server).await;
     server.settle_index().await;
@@ -64,6 +71,9 @@ async fn an_index_that_is_lost_while_assay_runs_delays_search_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_is_damaged_between_two_starts_is_made_again() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     let mut server = Server::start();
     reports_are_taken_and_counted(&server).await;
     server.settle_index().await;
@@ -124,16 +134,25 @@ async fn found(server: &Server, expected: u64) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_directory_vanishes_while_assay_runs_is_made_again() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     comes_back(|index| std::fs::remove_dir_all(index).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_list_is_overwritten_while_assay_runs_is_made_again() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     comes_back(|index| std::fs::write(index.join("meta.json"), "garbage").unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_files_are_removed_while_assay_runs_is_searched_on() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     for extension in ["idx", "pos", "fast", "term"] {
         comes_back(|index| files(index, extension).iter().for_each(|file| std::fs::remove_file(file).unwrap())).await;
     }
@@ -141,6 +160,9 @@ async fn an_index_whose_files_are_removed_while_assay_runs_is_searched_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_lost_any_file_between_two_starts_is_made_again() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     let mut server = Server::start();
     reports_are_taken_and_counted(&server).await;
     for (begun, extension) in ["idx", "pos", "fast", "term", "fieldnorm", "store"].into_iter().enumerate() {
@@ -158,6 +180,9 @@ async fn an_index_that_lost_any_file_between_two_starts_is_made_again() {
 /// assay running starts it again, and then the damage is found.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_files_are_cut_while_assay_runs_is_made_again_at_the_latest_by_a_restart() {
+    if embedded_only(TANTIVY) {
+        return;
+    }
     let mut server = Server::start();
     reports_are_taken_and_counted(&server).await;
     server.settle_index().await;

@@ -1,4 +1,4 @@
-//! The embedded profile: one data directory with everything in it, and what the command line does to it directly.
+//! An installation: what its settings name, opened, and what the command line does to it directly.
 
 mod hold;
 mod moving;

@@ -97,7 +97,7 @@ fn older(database: &Database, missing: usize) -> anyhow::Error {
 
 /// Makes the schema of a database that has none; of another, finds out whether it is one of this version.
 async fn migrate(store: &Store, database: &Database) -> anyhow::Result<()> {
-    let Err(error) = store.migrate().await else { return Ok(()) };
+    let Err(error) = store.migrate_exactly().await else { return Ok(()) };
     Err(match error.schema_fault() {
         Some(fault) => WrongSchema { database: database.clone(), fault }.into(),
         None => anyhow::Error::new(error).context(format!("the database {database} cannot be opened")),
