@@ -229,9 +229,10 @@ concern! {
         /// Memory for answers that were given lately. 0 keeps none.
         cache: Size = "64 MiB", "a size from 1 MiB to 64 GiB, or 0",
             if |size: &Size| size.0 == 0 || (Size::MIB..=64 * Size::GIB).contains(&size.0);
-        /// Most WebSocket feeds that are open at a time; a request for one more is answered 503.
+        /// Most feeds, WebSockets and server-sent events, that are open at a time; a request for one more is answered 503.
         feeds: usize = "1000", "0 to 100000 feeds", if |feeds: &usize| *feeds <= 100_000;
-        /// Longest time for the reader of a feed to take a frame. A slower one is sent away with the close code 1013.
+        /// Longest time for the reader of a feed to take what is sent. A slower one is sent away: a WebSocket with the
+        /// close code 1013, server-sent events by their end.
         feed_patience: Duration = "30s", "a duration from 100ms to 1h",
             if |patience: &Duration| (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(patience);
     }

@@ -37,7 +37,7 @@ use pipeline::publish::Artefacts;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use prometheus::{IntGauge, Registry};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use intake::withdrawals::InvalidationOrder;
@@ -47,6 +47,7 @@ pub use run::{Role, run};
 use cache::Answers;
 use limits::Limits;
 use observe::RequestMeasures;
+use problems::ApiError;
 use redis::Redis;
 
 /// All that handlers use.
@@ -61,8 +62,8 @@ pub struct App {
     pub gate: Gate,
     pub answers: Answers,
     pub artefacts: Artefacts,
-    /// One permit for each WebSocket that may be open.
-    pub feeds: Arc<Semaphore>,
+    /// One permit for each feed that may be open.
+    feeds: Arc<Semaphore>,
     pub rules: Rules,
     pub limits: Limits,
     /// This process was told to stop and goes on for a while: see `server.notice`.
@@ -73,6 +74,14 @@ pub struct App {
     pub requests: RequestMeasures,
     pub gauges: Gauges,
     pub started_at: DateTime<Utc>,
+}
+
+impl App {
+    /// Opens a feed for as long as the permit is kept, unless too many are open.
+    pub fn feed(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let permit = Arc::clone(&self.feeds).try_acquire_owned();
+        permit.map_err(|_| ApiError::unavailable("as many feeds are open as this server allows; please try again"))
+    }
 }
 
 /// What the operator allows.
@@ -88,7 +97,7 @@ pub struct Rules {
     pub body_limit: usize,
     /// Items on a page.
     pub page_limit: usize,
-    /// Longest time for the reader of a WebSocket to take a frame.
+    /// Longest time for the reader of a feed to take what is sent.
     pub feed_patience: Duration,
     /// Where readers reach this server, when that is not where it listens.
     pub public_url: Option<String>,

@@ -20,7 +20,7 @@ use super::contract::{self, sockets, swagger};
 use super::intake::{metabase, v3, v4, withdrawals};
 use super::observe::observe;
 use super::problems::ApiError;
-use super::reading::{changes, matrix, receipts, releases, reports, search, status};
+use super::reading::{changes, events, matrix, receipts, releases, reports, search, status};
 use super::{jobs, openapi, pages, testers, tokens, www};
 
 /// The whole server as one service.
@@ -30,8 +30,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/submit/{kind}", post(metabase::submit_other))
         .route("/register", post(metabase::register))
         .route("/guid/{guid}", get(metabase::guid));
-    let compressed = CompressionLayer::new()
-        .compress_when(SizeAbove::new(1024).and(NotForContentType::const_new("application/octet-stream")));
+    let worth = SizeAbove::new(1024).and(NotForContentType::const_new("application/octet-stream"));
+    // An event is not to wait until there is enough to be packed.
+    let compressed = CompressionLayer::new().compress_when(worth.and(NotForContentType::SSE));
     Router::new()
         .route("/v4/reports", post(v4::submit))
         .route("/v4/reports/{id}", delete(withdrawals::withdraw_one))
@@ -86,6 +87,7 @@ fn reading() -> Router<Arc<App>> {
         .route("/v4/summaries", get(sockets::summaries))
         .route("/v4/results", get(sockets::results))
         .route("/v4/changes", get(changes::changes))
+        .route("/v4/events", get(events::events))
         .route("/v4/search", get(search::search))
         .route("/v4/jobs", get(jobs::list))
         .route("/v4/jobs/{number}", get(jobs::job))

@@ -13,6 +13,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::events::Listener;
 use crate::profile::Deployed;
 use crate::server::PATIENCE;
 use crate::submissions::Made;
@@ -241,6 +242,7 @@ async fn feeds_pass_and_without_a_node_the_answer_says_when_to_come_again() {
     let (mut feed, _) = tokio_tungstenite::connect_async(format!("{address}/v4/results?after=0")).await.unwrap();
     let made = Made::default();
     let client = client();
+    let mut events = Listener::open(&client, &front.url, "?kind=result&after=0", None).await;
     let news = tokio::spawn(client.get(front.at("/v4/changes?after=0&wait=60")).send());
     let sent = client.post(front.at("/v4/reports")).json(&made.json()).send().await.unwrap();
     assert_eq!(sent.status(), 202);
@@ -253,6 +255,7 @@ async fn feeds_pass_and_without_a_node_the_answer_says_when_to_come_again() {
     assert!(frame.to_text().unwrap().contains(&made.id), "{frame}");
     let news: Value = news.await.unwrap().unwrap().json().await.unwrap();
     assert_ne!(news["changes"], json!([]));
+    assert_eq!(events.change().await["key"], made.id);
 
     nodes.kill(1);
     nodes.kill(2);

@@ -14,6 +14,7 @@ mod consumers;
 mod contract;
 mod copy;
 mod deployment;
+mod events;
 mod full_disk;
 mod haproxy;
 mod history;

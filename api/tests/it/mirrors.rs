@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
 use rand::rngs::StdRng;
@@ -9,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use reqwest::Client;
 use serde_json::Value;
 
+use crate::events::Listener;
 use crate::nodes::Node;
 use crate::server::Server;
 use crate::submissions::Made;
@@ -36,20 +38,37 @@ impl Mirror {
         let url = format!("{url}/v4/changes?limit=50&wait=1{}", self.cursor);
         let page: Value = client.get(url).send().await.unwrap().json().await.unwrap();
         let changes = page["changes"].as_array().unwrap();
-        for change in changes {
-            let number = change["number"].as_i64().unwrap();
-            assert!(number > self.newest, "change {number} was told after {}", self.newest);
-            self.newest = number;
-            let row = (text(change, "kind"), text(change, "key"));
-            if change["removed"] == true {
-                self.removed += 1;
-                self.rows.remove(&row);
-            } else {
-                self.rows.insert(row, change["value"].clone());
-            }
-        }
+        changes.iter().for_each(|change| self.take(change));
         self.cursor = format!("&after={}", page["next"].as_str().expect("a page says where it ends"));
         changes.is_empty() && page["head"].as_i64().unwrap() >= head
+    }
+
+    fn take(&mut self, change: &Value) {
+        let number = change["number"].as_i64().unwrap();
+        assert!(number > self.newest, "change {number} was told after {}", self.newest);
+        self.newest = number;
+        let row = (text(change, "kind"), text(change, "key"));
+        if change["removed"] == true {
+            self.removed += 1;
+            self.rows.remove(&row);
+        } else {
+            self.rows.insert(row, change["value"].clone());
+        }
+    }
+
+    /// Listens to events for as long as some so many come, and is then cut off. How many came.
+    async fn listen(&mut self, client: &Client, url: &str, events: usize, head: &AtomicI64) -> usize {
+        let mut listener = Listener::open(client, url, "?after=0", Some(self.newest)).await;
+        let mut taken = 0;
+        while taken < events && self.newest < head.load(Ordering::SeqCst) {
+            // The last change may be one that was told already when the head becomes known.
+            let Ok(event) = tokio::time::timeout(Duration::from_secs(1), listener.next()).await else { break };
+            if let Some(change) = event.expect("the feed goes on").change {
+                self.take(&change);
+                taken += 1;
+            }
+        }
+        taken
     }
 }
 
@@ -103,19 +122,22 @@ async fn listed(server: &Server) -> Rows {
     results.chain(summaries).collect()
 }
 
+/// What eight writers do through a server while somebody follows. Gives the newest change number in the end.
+async fn write_all(server: &Server) -> i64 {
+    let tokens: Vec<String> = (0..WRITERS)
+        .map(|writer| server.token(&["--scope", "submit", "--tester", &format!("Writer {writer}")]).0)
+        .collect();
+    join_all(tokens.iter().enumerate().map(|(writer, token)| write(server, token, writer))).await;
+    server.settle().await;
+    server.json("/v4/status").await["head"].as_i64().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mirror_at_one_node_misses_nothing_that_is_written_at_another() {
     let server = Server::start();
     let node = Node::beside(&server, &[]);
-    let tokens: Vec<String> = (0..WRITERS)
-        .map(|writer| server.token(&["--scope", "submit", "--tester", &format!("Writer {writer}")]).0)
-        .collect();
     let head = AtomicI64::new(i64::MAX);
-    let written = async {
-        join_all(tokens.iter().enumerate().map(|(writer, token)| write(&server, token, writer))).await;
-        server.settle().await;
-        head.store(server.json("/v4/status").await["head"].as_i64().unwrap(), Ordering::SeqCst);
-    };
+    let written = async { head.store(write_all(&server).await, Ordering::SeqCst) };
     let mut mirror = Mirror::default();
     let followed = async { while !mirror.read_on(&server.client, &node.url, head.load(Ordering::SeqCst)).await {} };
     tokio::join!(written, followed);
@@ -124,4 +146,25 @@ async fn a_mirror_at_one_node_misses_nothing_that_is_written_at_another() {
     assert!(source.len() > WRITERS * STEPS / 3, "only {} rows", source.len());
     assert!(mirror.removed > 0, "nothing was taken back");
     assert_eq!(mirror.rows, source);
+}
+
+/// It comes again to the other node each time, and says only what it has seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_who_is_cut_off_again_and_again_misses_nothing_and_hears_nothing_twice() {
+    let server = Server::start();
+    let node = Node::beside(&server, &[]);
+    let head = AtomicI64::new(i64::MAX);
+    let written = async { head.store(write_all(&server).await, Ordering::SeqCst) };
+    let mut mirror = Mirror::default();
+    let mut cut = 0;
+    let followed = async {
+        while mirror.newest < head.load(Ordering::SeqCst) {
+            let url = if cut % 2 == 0 { &node.url } else { &server.url };
+            let taken = mirror.listen(&server.client, url, 7, &head).await;
+            cut += usize::from(taken > 0);
+        }
+    };
+    tokio::join!(written, followed);
+    assert!(cut >= 20, "it was cut off {cut} times");
+    assert_eq!(mirror.rows, listed(&server).await);
 }

@@ -5,9 +5,11 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use services::{OwnServers, Server as Outside};
 
+use crate::events::Listener;
 use crate::server::{Answer, PATIENCE, Server};
 use crate::submissions::{Made, legacy_report, registration};
 
@@ -32,7 +34,7 @@ impl Node {
         Node { url, child }
     }
 
-    async fn get(&self, server: &Server, path: &str) -> Answer {
+    pub async fn get(&self, server: &Server, path: &str) -> Answer {
         server.ask(server.client.get(format!("{}{path}", self.url))).await
     }
 
@@ -88,6 +90,11 @@ async fn a_node_knows_at_once_what_another_has_done() {
     eventually("the bridge open", async || server.metric("assay_events_bridge_open").await == 1.0).await;
     assert_eq!(server.metric("assay_redis_reachable").await, 1.0);
 
+    // Open at the node from the beginning, by each way there is.
+    let mut events = Listener::open(&server.client, &node.url, "?kind=result", None).await;
+    let address = node.url.replace("http://", "ws://");
+    let (mut frames, _) = tokio_tungstenite::connect_async(format!("{address}/v4/results?after=0")).await.unwrap();
+
     // Each of these reads an answer that the node keeps, and a report later it has to give another.
     for number in 1..=5 {
         let path = format!("/v4/changes?after={}&wait=30", head(&server).await);
@@ -97,6 +104,14 @@ async fn a_node_knows_at_once_what_another_has_done() {
         });
         assert_eq!(answer.status, 202, "{}", answer.text());
         assert!(!changed.json()["changes"].as_array().unwrap().is_empty());
+        let frame = loop {
+            let frame = frames.next().await.expect("the feed goes on").unwrap();
+            if frame.is_text() {
+                break serde_json::from_str::<Value>(frame.to_text().unwrap()).unwrap();
+            }
+        };
+        assert_eq!(frame["value"]["distribution"], "Foo-Bar");
+        assert_eq!(events.change().await, frame);
         let told = Instant::now();
         eventually("the node's counts", async || passes(&server, &node, "Foo-Bar").await == number).await;
         assert!(told.elapsed() < Duration::from_secs(9), "kept an old answer for {:?}", told.elapsed());

@@ -1,12 +1,11 @@
 //! assay with its documents in a search engine, which every process reaches.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use pipeline::index::Elastic;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::nodes::Node;
+use crate::profile::embedded_only;
 use crate::server::Server;
 use crate::submissions::Made;
 
@@ -30,28 +29,6 @@ impl Drop for Place {
     }
 }
 
-/// `assay api` on the directory of a server.
-struct Api {
-    child: Child,
-    url: String,
-}
-
-impl Api {
-    fn beside(server: &Server, arguments: &[&str]) -> Api {
-        let mut command: Command = server.command(&["api", "--listen", "127.0.0.1:0"]);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-        Api { child, url: line.strip_prefix("listening on ").unwrap().to_owned() }
-    }
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_process_searches_and_the_index_is_made_anew_beside_them() {
     for place in Place::each() {
@@ -62,16 +39,8 @@ async fn every_process_searches_and_the_index_is_made_anew_beside_them() {
         server.settle_index().await;
         assert_eq!(server.json("/v4/search?q=successful").await["total"], 30);
 
-        let api = Api::beside(&server, &["--set", &setting]);
-        let there: Value = server
-            .client
-            .get(format!("{}/v4/search?q=successful", api.url))
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let node = Node::beside(&server, &[&setting]);
+        let there = node.get(&server, "/v4/search?q=successful").await.json();
         assert_eq!(there["total"], 30, "{there}");
         assert_eq!(
             there["items"][0]["highlights"],
@@ -110,6 +79,9 @@ async fn reports_are_taken_while_the_search_engine_is_away() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_in_a_directory_is_made_anew_while_no_server_runs() {
+    if embedded_only("it is about tantivy's directory") {
+        return;
+    }
     let mut server = Server::start();
     server.submit_all(&[Made::default().json(), Made::default().json()]).await;
     server.settle_index().await;

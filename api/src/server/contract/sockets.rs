@@ -13,15 +13,15 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use pipeline::accept::chain;
-use pipeline::store::{ChangeRow, ResultFilter, SummaryFilter, UploadFilter};
+use pipeline::store::{ChangeRow, UploadFilter};
 use schemas::contract::UploadView;
-use schemas::views::{ResultView, SummaryView};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::server::App;
 use crate::server::problems::ApiError;
 use crate::server::reading::changes::write_change;
+use crate::server::reading::wanted::Wanted;
 use crate::server::reading::{results as result_list, summaries as summary_list};
 
 /// What a handler gets: a request to become a WebSocket, or why it is none.
@@ -56,7 +56,7 @@ pub async fn results(
     let (filter, after) = (asked.filter()?, asked.before()?);
     not_here("changed_since", filter.changed_since.is_some())?;
     not_here("limit", asked.limit.is_some())?;
-    follow(&app, upgrade, Wanted::Results(Box::new(filter)), after).await
+    follow(&app, upgrade, Wanted::results(filter), after).await
 }
 
 /// `GET /v4/summaries`: the list, or as a WebSocket the summaries that change, from `after` on.
@@ -69,7 +69,7 @@ pub async fn summaries(
     let Ok(upgrade) = upgrade else { return summary_list::summaries(State(app), Query(asked), headers).await };
     let (filter, after) = (asked.filter()?, asked.after()?);
     not_here("since", filter.changed_since.is_some())?;
-    follow(&app, upgrade, Wanted::Summaries(Box::new(filter)), after).await
+    follow(&app, upgrade, Wanted::summaries(filter), after).await
 }
 
 /// Parameters of the list that a feed has no use for are refused, as unknown ones are.
@@ -101,57 +101,14 @@ where
     F: FnOnce(WebSocket) -> Followed + Send + 'static,
     Followed: Future<Output = ()> + Send,
 {
-    let Ok(permit) = Arc::clone(&app.feeds).try_acquire_owned() else {
-        return ApiError::unavailable("as many feeds are open as this server allows; please try again").into_response();
+    let permit = match app.feed() {
+        Ok(permit) => permit,
+        Err(error) => return error.into_response(),
     };
     upgrade.max_message_size(LONGEST).max_frame_size(LONGEST).on_upgrade(|socket| async move {
         follow(socket).await;
         drop(permit);
     })
-}
-
-/// Which changes a feed tells.
-enum Wanted {
-    Results(Box<ResultFilter>),
-    Summaries(Box<SummaryFilter>),
-}
-
-impl Wanted {
-    /// A removed result has nothing left to select by, so each reader of results is told of it.
-    fn tells(&self, row: &ChangeRow) -> bool {
-        match (self, row) {
-            (Wanted::Results(_), ChangeRow::Result { removed: true, .. }) => true,
-            (Wanted::Results(filter), ChangeRow::Result { document, .. }) => {
-                **filter == ResultFilter::default()
-                    || serde_json::from_str(document).is_ok_and(|row| shows_result(filter, &row))
-            }
-            (Wanted::Summaries(filter), ChangeRow::Summary { summary, .. }) => shows_summary(filter, summary),
-            _ => false,
-        }
-    }
-}
-
-fn shows_result(filter: &ResultFilter, row: &ResultView) -> bool {
-    let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-    filter.language.is_none_or(|language| language.as_str() == row.language)
-        && same(&filter.distribution, &row.distribution)
-        && same(&filter.version, &row.version)
-        && same(&filter.author, row.author.as_deref().unwrap_or_default())
-        && same(&filter.tester, &row.tester_id)
-        && filter.grade.is_none_or(|grade| grade == row.grade)
-        && same(&filter.language_version, &row.language_version)
-        && same(&filter.os, &row.os)
-        && same(&filter.architecture, &row.architecture)
-        && filter.since.is_none_or(|since| row.received_at >= since)
-}
-
-fn shows_summary(filter: &SummaryFilter, row: &SummaryView) -> bool {
-    let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-    filter.language.is_none_or(|language| language.as_str() == row.language)
-        && same(&filter.distribution, &row.distribution)
-        && same(&filter.version, &row.version)
-        && same(&filter.author, row.author.as_deref().unwrap_or_default())
-        && filter.developer.is_none_or(|developer| developer == (row.maturity == "developer"))
 }
 
 /// Either side of a WebSocket, or what stands for one in tests.

@@ -237,6 +237,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..READ
     },
     Operation {
+        path: "/v4/events",
+        name: "events",
+        tag: "Lists",
+        summary: "The change feed as server-sent events",
+        description: "An event for each change, as in `/v4/changes`, within a second: its id is the number of the change, \
+                      its type the kind, its data the change. It begins after `Last-Event-ID`, or else after `after`, \
+                      or else now, so that a reader who comes again, to any node, misses nothing. The filters hold for \
+                      results and summaries alike, but for results that are gone, which are told to all. Every 15 \
+                      seconds an id without data says where the feed is.",
+        parameters: &["last_event_id", "after", "kind", "language", "by_distribution", "by_version", "by_author"],
+        answer: ("200", "text/event-stream", "text"),
+        problems: &["400", "503"],
+        ..READ
+    },
+    Operation {
         path: "/v4/search",
         name: "search",
         tag: "Lists",

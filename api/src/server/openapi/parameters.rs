@@ -67,6 +67,10 @@ pub(super) fn parameter(name: &str) -> Value {
         "changed_since" => ("query", "changed_since", "Changed at this moment or later.", text),
         "cursor" => ("query", "cursor", "The `next` of an earlier page.", text),
         "after" => ("query", "after", "The `next` of an earlier answer.", text),
+        "last_event_id" => ("header", "Last-Event-ID", "The id of the last event that was seen.", text),
+        "kind" => {
+            ("query", "kind", "Changes of this kind alone.", json!({"type": "string", "enum": ["result", "summary"]}))
+        }
         "limit" => ("query", "limit", "Items at most.", json!({"type": "integer", "minimum": 1})),
         "q" => ("query", "q", "What to look for.", text),
         "order" => {

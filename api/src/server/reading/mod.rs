@@ -1,6 +1,7 @@
 //! The readers' side of `/v4`: JSON pages, NDJSON streams, the change feed.
 
 pub mod changes;
+pub mod events;
 pub mod matrix;
 pub mod receipts;
 pub mod releases;
@@ -9,6 +10,7 @@ pub mod results;
 pub mod search;
 pub mod status;
 pub mod summaries;
+pub mod wanted;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -99,6 +99,7 @@ fn examples(template: &str, name: &str) -> Vec<String> {
         (_, "cursor") => &["20000"],
         (_, "after") => &["500000"],
         (_, "wait") => &["0"],
+        (_, "kind") => &["result", "summary"],
         (_, "limit") => &["7"],
         (_, "axes") => &["version,language_version,os", "architecture"],
         (_, "q") => &["grade:fail", "Dist"],
