@@ -34,6 +34,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// At least one address.
     pub listen: Vec<Listen>,
+    /// Where a worker is watched. `None`: nowhere.
+    pub worker_listen: Option<Listen>,
     pub database: Database,
     pub queue: Queue,
     /// The Redis that carries news between processes and holds shared limits.
@@ -180,6 +182,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     Ok(Settings {
         data,
         listen: node.listen,
+        worker_listen: node.worker_listen,
         database,
         queue,
         events,

@@ -94,6 +94,10 @@ concern! {
         /// Addresses that requests are taken on. Port 0 picks a free one.
         listen: Vec<Listen> = "127.0.0.1:8080", "HOST:PORT, several in a list or with commas between them",
             variable "ASSAY_LISTEN";
+        /// Address at which `assay worker` answers `/healthz`, `/readyz` and `/metrics`, and nothing else. `assay serve`
+        /// and `assay api` answer these where they take requests.
+        worker_listen: Option<Listen> = "", "HOST:PORT; by default a worker listens nowhere",
+            variable "ASSAY_WORKER_LISTEN";
         /// Where reports and everything read out of them are stored.
         database: Option<String> = "", "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; by default assay.db in the data directory",
             variable "ASSAY_DATABASE", secret Password;

@@ -1,5 +1,6 @@
 //! Asking the document index how it is, without waiting for one that says nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline::accept::chain;
@@ -22,27 +23,28 @@ impl App {
     /// What the index holds: `None` on a node without one, an inner `None` while it does not answer, which is logged.
     pub async fn index_held(&self) -> Option<Option<Held>> {
         let held = |index: &dyn DocumentIndex| Ok(Held { documents: index.documents()?, mark: index.mark()? });
-        self.ask_index(held).await
+        ask(&self.index, held).await
     }
 
     /// The change number up to which the index is complete, by the same rules.
     pub async fn index_mark(&self) -> Option<Option<i64>> {
-        self.ask_index(|index| index.mark()).await
+        ask(&self.index, |index| index.mark()).await
     }
+}
 
-    async fn ask_index<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&dyn DocumentIndex) -> Result<T, IndexError> + Send + 'static,
-    ) -> Option<Option<T>> {
-        let index = self.index.clone()?;
-        let asked = tokio::task::spawn_blocking(move || question(index.as_ref()));
-        let answer = match tokio::time::timeout(PATIENCE, asked).await {
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-            Ok(asked) => asked.expect("an index does not panic").map_err(|error| chain(&error)),
-        };
-        if let Err(error) = &answer {
-            tracing::warn!(error, "the document index cannot be asked");
-        }
-        Some(answer.ok())
+/// Puts a question to the index, if there is one; an inner `None` when it does not answer, which is logged.
+pub async fn ask<T: Send + 'static>(
+    index: &Option<Arc<dyn DocumentIndex>>,
+    question: impl FnOnce(&dyn DocumentIndex) -> Result<T, IndexError> + Send + 'static,
+) -> Option<Option<T>> {
+    let index = index.clone()?;
+    let asked = tokio::task::spawn_blocking(move || question(index.as_ref()));
+    let answer = match tokio::time::timeout(PATIENCE, asked).await {
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Ok(asked) => asked.expect("an index does not panic").map_err(|error| chain(&error)),
+    };
+    if let Err(error) = &answer {
+        tracing::warn!(error, "the document index cannot be asked");
     }
+    Some(answer.ok())
 }

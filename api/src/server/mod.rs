@@ -6,6 +6,7 @@ mod cache;
 mod connections;
 mod contract;
 mod demo;
+mod health;
 mod intake;
 mod jobs;
 mod limits;
@@ -37,6 +38,7 @@ use pipeline::publish::Artefacts;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
 use prometheus::{IntGauge, Registry};
+use schemas::views::Freshness;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -127,4 +129,38 @@ impl Gauges {
             database: new("assay_database_bytes", "Size of the database."),
         }
     }
+
+    /// Notes what is known at this moment. What nobody tells stays as it was.
+    fn show(
+        &self,
+        now: DateTime<Utc>,
+        freshness: Option<Freshness>,
+        mark: Option<i64>,
+        database_bytes: Option<i64>,
+        gate: &Gate,
+    ) {
+        if let Some(freshness) = freshness {
+            self.waiting.set(freshness.waiting);
+            self.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
+            self.head.set(freshness.head);
+            if let Some(mark) = mark {
+                self.index_lag.set((freshness.head - mark).max(0));
+            }
+        }
+        if let Some(bytes) = database_bytes {
+            self.database.set(bytes);
+        }
+        self.workers.set(i64::try_from(gate.workers()).unwrap_or(i64::MAX));
+        if let Some(bytes) = resident_bytes() {
+            self.resident.set(bytes);
+        }
+    }
+}
+
+/// Memory this process holds. `None` where the system does not tell it in /proc.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }

@@ -27,6 +27,8 @@ use uuid::Uuid;
 
 use super::cache::Answers;
 use super::connections::Connections;
+use super::health::{self, Health};
+use super::limits::sender::Proxies;
 use super::limits::{Limits, pressure};
 use super::observe::RequestMeasures;
 use super::redis::Redis;
@@ -116,10 +118,20 @@ pub async fn run(settings: Settings, role: Role, demo: bool) -> anyhow::Result<(
         let app = Arc::new(app(&settings, process, redis, intake, index, gate, End { leaving, stop: stop.clone() }));
         tracker.spawn(pressure::watch(Arc::clone(&app), stop.clone()));
         tracker.spawn(pressure::watch_disk(Arc::clone(&app), stop.clone()));
-        let bases = listen(&settings, app, &cut, &tracker).await?;
+        let (proxies, registry) = (app.limits.proxies.clone(), app.measures.registry.clone());
+        let router = routes::router(app);
+        let connections = Connections::new(router, &settings.bounds, proxies, &registry, stop.clone(), cut.clone());
+        let bases = listen(&settings.listen, "--listen ", &connections, &tracker).await?;
         if demo {
             demo::load(&bases[0]).await?;
         }
+    } else if let Some(address) = settings.worker_listen.clone() {
+        let registry = process.measures.registry.clone();
+        let gauges = Gauges::new(&registry);
+        let router = health::router(Arc::new(Health { process, index, redis, gate, gauges, stop: stop.clone() }));
+        let proxies = Proxies::new(settings.proxies.clone(), settings.intake.exempt.clone());
+        let connections = Connections::new(router, &settings.bounds, proxies, &registry, stop.clone(), cut.clone());
+        listen(&[address], "--set worker_listen=", &connections, &tracker).await?;
     }
     tracker.close();
     stop.cancelled().await;
@@ -235,21 +247,18 @@ fn app(
     }
 }
 
-/// Begins to answer on each address, says so, and gives each as a URL.
+/// Begins to answer on each address, says so, and gives each as a URL. `flag` is how other addresses are said.
 async fn listen(
-    settings: &Settings,
-    app: Arc<App>,
-    cut: &CancellationToken,
+    addresses: &[Listen],
+    flag: &str,
+    connections: &Connections,
     tracker: &TaskTracker,
 ) -> anyhow::Result<Vec<String>> {
-    let proxies = app.limits.proxies.clone();
-    let (stop, registry) = (app.stop.clone(), app.measures.registry.clone());
-    let connections = Connections::new(routes::router(app), &settings.bounds, proxies, &registry, stop, cut.clone());
     let mut bases = Vec::new();
-    for address in &settings.listen {
+    for address in addresses {
         let listener = TcpListener::bind((address.host.as_str(), address.port))
             .await
-            .with_context(|| format!("{address} cannot be listened on; choose another with --listen HOST:PORT"))?;
+            .with_context(|| format!("{address} cannot be listened on; choose another with {flag}HOST:PORT"))?;
         let base = format!("http://{}", listener.local_addr().context("a listener has an address")?);
         tracker.spawn(connections.clone().serve(listener, tracker.clone()));
         bases.push(base);

@@ -1,6 +1,7 @@
 //! A node says whether it should be given requests, before it stops taking them: to proxies, and to health checks.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::server::{PATIENCE, Server};
@@ -29,4 +30,43 @@ async fn a_node_that_was_told_to_stop_says_so_while_it_still_takes_reports() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("this node is about to stop"), "{output:?}");
     assert_eq!(server.submit(&Made::default().json()).await.status, 202);
     server.kill();
+}
+
+/// What supervisors and Prometheus ask a worker, which takes no requests otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_answers_those_who_watch_it_and_nobody_else() {
+    let server = Server::with(&["--listen", "127.0.0.1:0", "--set", "workers=0", "--set", "index=none"]);
+    server.submit_all(&[Made::default().json()]).await;
+    // On SQLite, the directory is its own once the server is gone.
+    let mut server = server;
+    server.stop();
+    let mut command = server.beside(&["worker", "--set", "worker_listen=127.0.0.1:0", "--set", "index=none"]);
+    let mut worker = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim_end().strip_prefix("listening on ").expect("the worker says where it listens").to_owned();
+    let ask = async |path: &str| server.ask(server.client.get(format!("{url}{path}"))).await;
+
+    assert_eq!(ask("/healthz").await.text(), "ok\n");
+    let ready = ask("/readyz").await;
+    assert_eq!((ready.status, ready.header("cache-control")), (200, "no-store"));
+    assert_eq!((&ready.json()["database"], &ready.json()["index"]), (&"ok".into(), &"off".into()));
+    // As a container engine asks.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+    command.args(["status", "--ready", "--server", &url]).env_clear().env("HOME", server.home());
+    assert!(command.output().unwrap().status.success());
+    let end = Instant::now() + PATIENCE;
+    while !ask("/metrics").await.text().contains("\nassay_processed_total 1\n") {
+        assert!(Instant::now() < end, "{}", ask("/metrics").await.text());
+    }
+    let metrics = ask("/metrics").await.text();
+    for line in ["assay_reports_waiting 0", "assay_feed_head 2", "assay_dropped_bodies_total 0"] {
+        assert!(metrics.lines().any(|one| one == line), "no {line} in:\n{metrics}");
+    }
+    for path in ["/", "/v4/reports", "/v4/status"] {
+        let answer = ask(path).await;
+        assert_eq!((answer.status, answer.header("content-type")), (404, "application/problem+json"), "{path}");
+    }
+    let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", worker.id())]).status().unwrap();
+    assert!(asked.success() && worker.wait().unwrap().success());
 }

@@ -8,6 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use pipeline::measures::Measures;
 use pipeline::store::Scope;
 use prometheus::{Encoder as _, TextEncoder};
 use schemas::grade::Counts;
@@ -150,40 +151,26 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 /// `GET /metrics`: counters in the text format of Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let store = &app.readers.store;
     let now = app.readers.clock.now();
-    let gauges = &app.gauges;
-    // What the database does not tell stays as it was; the other figures are told all the same.
-    if let Some(freshness) = app.briefly(app.readers.store.freshness(now)).await {
-        gauges.waiting.set(freshness.waiting);
-        gauges.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
-        gauges.head.set(freshness.head);
-        // Without an answer it stays as it was: it cannot be known.
-        if let Some(Some(mark)) = app.index_mark().await {
-            gauges.index_lag.set((freshness.head - mark).max(0));
-        }
-    }
-    if let Some(bytes) = app.briefly(app.readers.store.size()).await {
-        gauges.database.set(bytes);
-    }
+    let freshness = app.briefly(store.freshness(now)).await;
+    let mark = match freshness {
+        Some(_) => app.index_mark().await.flatten(),
+        None => None,
+    };
+    app.gauges.show(now, freshness, mark, app.briefly(store.size()).await, &app.gate);
     if let Some(spool) = &app.intake.spool {
         spool.show().await;
     }
-    gauges.workers.set(i64::try_from(app.gate.workers()).unwrap_or(i64::MAX));
-    if let Some(bytes) = resident_bytes() {
-        gauges.resident.set(bytes);
-    }
     app.limits.show();
     app.redis.show().await;
-    let encoder = TextEncoder::new();
-    let mut text = Vec::new();
-    encoder.encode(&app.measures.registry.gather(), &mut text).expect("writing into memory does not fail");
-    ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response()
+    exposition(&app.measures)
 }
 
-/// Memory this process holds. `None` where the system does not tell it in /proc.
-fn resident_bytes() -> Option<i64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
+/// All measures of this process, as Prometheus reads them.
+pub fn exposition(measures: &Measures) -> Response {
+    let encoder = TextEncoder::new();
+    let mut text = Vec::new();
+    encoder.encode(&measures.registry.gather(), &mut text).expect("writing into memory does not fail");
+    ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response()
 }
