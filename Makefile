@@ -1,8 +1,10 @@
 # What people and CI type. `make help` lists it.
 
-CARGO ?= cargo
-DATA  ?= target/demo
-MODE  ?= all parts deployed
+CARGO    ?= cargo
+DATA     ?= target/demo
+MODE     ?= all parts deployed
+PROFILE  ?= embedded
+SERVICES ?= postgres redis elasticsearch opensearch haproxy
 
 # Modules left out of the runs on the other profiles: those that choose their servers themselves, whatever the profile, or
 # use none. A test that is about files of the embedded profile leaves itself out.
@@ -26,8 +28,8 @@ test: ## Run all tests, with real servers as far as they can be had
 test-profiles: ## Run the suites of pipeline and api on PostgreSQL alone, with the queue there and in Redis
 	env $$(services/up postgres redis elasticsearch haproxy) sh -ec '$(ON_PROFILES)'
 
-services: ## Start PostgreSQL, Redis, Elasticsearch and OpenSearch for tests, and say where they are
-	services/up
+services: ## Install and start the servers that tests use, and say where they are (SERVICES="postgres redis elasticsearch3")
+	services/up $(SERVICES)
 
 services-down: ## Stop what `make services` and tests started
 	services/down
@@ -40,9 +42,9 @@ lint: ## Formatting, clippy and documentation, each warning an error
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-bench: ## Measure every scenario beside its floors, at a size of a few minutes
+bench: ## Measure every scenario beside its floors, at a size of a few minutes (PROFILE=embedded, postgres or redis)
 	$(CARGO) build --release -p api -p bench
-	$${CARGO_TARGET_DIR:-target}/release/assay-bench all
+	$${CARGO_TARGET_DIR:-target}/release/assay-bench all --profile $(PROFILE)
 
 chaos: ## Kill, starve and break a running assay, and prove that it kept its promises (MODE="all parts deployed")
 	$(CARGO) build -p api -p chaos

@@ -10,17 +10,17 @@ postgres_programs() {
     fi
 }
 
-# PostgreSQL refuses to run as root, and whom it runs as then may be unable to enter our directory.
+# PostgreSQL refuses to run as root, and whom it runs as then may be unable to enter our directory: then another is made.
 postgres_home() {
     local place=$directory/postgres
     if [ ! -d "$(cat "$place/home" 2>/dev/null)" ]; then
-        if [ "$(id -u)" = 0 ]; then
-            mktemp -d /var/tmp/assay-postgres.XXXXXX >"$place/home"
-            chown postgres: "$(cat "$place/home")"
-        else
+        if as_postgres test -x "$place"; then
             mkdir -p "$place/data"
             echo "$place/data" >"$place/home"
+        else
+            mktemp -d /var/tmp/assay-postgres.XXXXXX >"$place/home"
         fi
+        [ "$(id -u)" != 0 ] || chown postgres: "$(cat "$place/home")"
     fi
     cat "$place/home"
 }

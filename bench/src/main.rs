@@ -101,6 +101,12 @@ async fn run(command: Command, options: Options) -> anyhow::Result<()> {
         true => println!("{}", serde_json::to_string_pretty(&measurement)?),
         false => println!("{measurement}"),
     }
+    hold(&options, measurement.missed().map(str::to_owned).collect())
+}
+
+/// An error where targets were missed and that is to be one.
+fn hold(options: &Options, missed: Vec<String>) -> anyhow::Result<()> {
+    anyhow::ensure!(!options.strict || missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
 }
 
@@ -108,10 +114,12 @@ async fn run(command: Command, options: Options) -> anyhow::Result<()> {
 async fn measure_all(options: &Options) -> anyhow::Result<()> {
     let mut measured: Vec<Value> = Vec::new();
     let mut failed = 0;
+    let mut missed = Vec::new();
     for scenario in Scenario::ALL {
         match scenario.measure(options).await {
             Ok(measurement) => {
                 tell(&measurement, options);
+                missed.extend(measurement.missed().map(|target| format!("{}: {target}", measurement.scenario)));
                 measured.push(serde_json::to_value(&measurement)?);
             }
             Err(error) => {
@@ -126,7 +134,7 @@ async fn measure_all(options: &Options) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&json!({"scenario": "all", "scenarios": measured}))?);
     }
     anyhow::ensure!(failed == 0, "{failed} scenarios failed");
-    Ok(())
+    hold(options, missed)
 }
 
 fn tell(measurement: &Measurement, options: &Options) {

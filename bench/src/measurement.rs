@@ -123,6 +123,11 @@ impl Measurement {
         self.figures.insert(name.into(), value.into());
     }
 
+    /// Names of the targets that were missed.
+    pub fn missed(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter(|target| !target.met).map(|target| target.name)
+    }
+
     pub fn at_least(&mut self, name: &'static str, bound: f64, got: f64) {
         self.targets.push(Target { name, wanted: format!("at least {bound}"), got, met: got >= bound });
     }

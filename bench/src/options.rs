@@ -30,6 +30,9 @@ pub struct Options {
     /// Print one JSON object instead of a table
     #[arg(long, global = true)]
     pub json: bool,
+    /// End with exit code 1 when a target is missed
+    #[arg(long, global = true)]
+    pub strict: bool,
     /// Connections of the load
     #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub connections: u16,

@@ -1,4 +1,5 @@
-//! At a million reports on PostgreSQL, what every public GET route asks of the database is found by an index.
+//! At a million reports on PostgreSQL, what every public GET route asks of the database is found by an index, and what
+//! an operator's orders do, too.
 //!
 //! The database explains each statement that it runs (`auto_explain`) to whoever sent it; the server logs that, and this
 //! test reads the plans out of the log. Nothing is measured in time.
@@ -73,6 +74,13 @@ async fn no_route_makes_the_database_read_a_large_table_from_end_to_end() {
         }
         drop(answer);
         note(path, log.faults(&server, &large));
+    }
+    for (path, order) in routes::orders(&made.id) {
+        let answer = server.client.post(server.at(&path)).bearer_auth(&token).json(&order).send().await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success(), "{path} {order}: {status} {}", answer.text().await.unwrap());
+        server.settle_index().await;
+        note(&format!("{path} {order}"), log.faults(&server, &large));
     }
     assert!(log.plans > 2 * asked.len(), "{} statements were explained for {} requests", log.plans, asked.len());
     let told: Vec<String> = faults

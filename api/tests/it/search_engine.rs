@@ -63,6 +63,45 @@ async fn every_process_searches_and_the_index_is_made_anew_beside_them() {
     }
 }
 
+/// Marked words of what a search shows of a report, excerpt by excerpt.
+fn marked(hit: &Value) -> Vec<Vec<String>> {
+    let excerpts = hit["highlights"].as_array().unwrap().iter();
+    let words = excerpts.map(|excerpt| {
+        let text = excerpt["text"].as_str().unwrap();
+        let marks = excerpt["marks"].as_array().unwrap().iter();
+        let place = |mark: &Value, side: usize| mark[side].as_u64().unwrap() as usize;
+        marks.map(|mark| text[place(mark, 0)..place(mark, 1)].to_owned()).collect()
+    });
+    words.collect()
+}
+
+/// Which words are found, and so shown, is a matter of how a text is cut into words: Perl's names, paths, numbers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_found_is_shown_alike_by_every_engine() {
+    let text = "Can't locate object method \"new\" via package \"Foo::Bar::Baz\" at t/10-basic.t line 42.\n\
+                # Looks like your test exited with 255 just after 3.\nFAILED tests 4-6\n";
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Place::each().into_iter().map(|place| (place.setting(), Some(place)));
+    let embedded = (format!("index={}", directory.path().join("index").display()), None);
+    for (setting, _place) in settings.chain([embedded]) {
+        let server = Server::with(&["--listen", "127.0.0.1:0", "--set", &setting]);
+        server.submit_all(&[Made { text: text.to_owned(), ..Made::default() }.json()]).await;
+        server.settle_index().await;
+        for (query, expected) in [
+            ("Foo::Bar::Baz", &["Foo::Bar::Baz"][..]),
+            ("\"via package\"", &["via package"]),
+            ("locate failed", &["locate", "FAILED"]),
+            ("t/10-basic.t", &["t/10-basic.t"]),
+            ("exited 255", &["exited", "255"]),
+        ] {
+            let answer = server.ask(server.client.get(server.at("/v4/search")).query(&[("q", query)])).await.json();
+            assert_eq!(answer["total"], 1, "{query} with {setting}");
+            let marked: Vec<String> = marked(&answer["items"][0]).concat();
+            assert_eq!(marked, expected, "{query} with {setting}: {answer}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_are_taken_while_the_search_engine_is_away() {
     // A port that nobody listens on.

@@ -145,8 +145,9 @@ async fn measure_pgbench(
             None => measurement.figure("pgbench", "not installed"),
         }
     }
-    if let Some(ratio) = measurement.floors.get(1).map(|floor| floor.ratio) {
-        measurement.at_least("ratio to pgbench, packed bodies", 0.5, ratio);
-    }
+    // Without pgbench, the target is missed.
+    let packed = measurement.floors.iter().find(|floor| floor.name.contains("a packed body"));
+    let ratio = packed.map_or(0.0, |floor| floor.ratio);
+    measurement.at_least("ratio to pgbench, packed bodies", 0.5, ratio);
     Ok(())
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::bulk::Bulk;
 use super::reports::StoredReport;
-use super::sql::{self, Record, Row, Statement, query, record};
+use super::sql::{self, Builder, Record, Row, query, record};
 use super::testers::TesterNumber;
 use super::{Result, Store, Tx};
 
@@ -62,10 +62,6 @@ record!(Selected { matched, already });
 
 const WITHDRAWAL: &str = "SELECT number, kind, reason, withdrawn_by, who, withdrawn_at, body FROM withdrawals";
 
-/// That a report is withdrawn as $5 says, and purged if $6 asks for it.
-const ALREADY: &str = "EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number AND kind = $5 \
-                       AND (body = 'purged' OR $6 = 'kept'))";
-
 impl Store {
     /// `None`: the report stands.
     pub async fn withdrawal(&self, number: i64) -> Result<Option<Withdrawal>> {
@@ -79,12 +75,11 @@ impl Store {
         kind: WithdrawnAs,
         body: BodyFate,
     ) -> Result<Selected> {
-        let sql = format!(
-            "SELECT count(*) AS matched, CAST(COALESCE(sum(CASE WHEN {ALREADY} THEN 1 ELSE 0 END), 0) AS BIGINT) \
-             AS already FROM reports WHERE {}",
-            condition(selection)
-        );
-        Ok(bound(query(sql), selection, kind, body).fetch_one(&self.readers).await?)
+        let mut query = Builder::new("SELECT count(*) AS matched, CAST(COALESCE(sum(CASE WHEN ");
+        already(&mut query, kind, body);
+        query.push(" THEN 1 ELSE 0 END), 0) AS BIGINT) AS already FROM reports WHERE ");
+        select(&mut query, selection);
+        Ok(query.build().fetch_one(&self.readers).await?)
     }
 
     /// Numbers and ids of the selected reports after a number that are not withdrawn so yet, by number.
@@ -96,12 +91,13 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<(i64, ReportId)>> {
-        let sql = format!(
-            "SELECT number, id FROM reports WHERE {} AND NOT {ALREADY} AND number > $7 ORDER BY number LIMIT $8",
-            condition(selection)
-        );
-        let rows: Vec<(i64, Uuid)> =
-            bound(query(sql), selection, kind, body).bind(after).bind(limit).fetch_all(&self.readers).await?;
+        let mut query = Builder::new("SELECT number, id FROM reports WHERE ");
+        select(&mut query, selection);
+        query.push(" AND NOT ");
+        already(&mut query, kind, body);
+        query.push(" AND number > ").push_bind(after);
+        query.push(" ORDER BY number LIMIT ").push_bind(limit);
+        let rows: Vec<(i64, Uuid)> = query.build().fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(|(number, id)| (number, ReportId(id))).collect())
     }
 }
@@ -211,33 +207,29 @@ impl Tx {
     }
 }
 
-/// The selection's condition on a row of `reports`, with $1 to $4 bound by [`bound`].
-fn condition(selection: &WithdrawalSelection) -> String {
-    // Reports by number are looked up; of others, all are looked at: nobody asks so often.
-    let numbers = match selection.numbers {
-        Some(_) => "number IN (SELECT value FROM json_each($2))",
-        None => "$2 IS NULL",
-    };
-    format!(
-        "{numbers} AND ($1 IS NULL OR tester = $1) AND ($3 IS NULL OR received_at >= $3) \
-         AND ($4 IS NULL OR received_at < $4)"
-    )
+/// Says which rows of `reports` are selected. Those by number and by time are looked up; for those of a tester, all are
+/// looked at: nobody asks so often, and an index would have to be written for each report.
+fn select(query: &mut Builder<'_>, selection: &WithdrawalSelection) {
+    query.push("TRUE");
+    if let Some(numbers) = &selection.numbers {
+        query.push(" AND number IN (SELECT value FROM json_each(").push_bind(super::list(numbers)).push("))");
+    }
+    if let Some(tester) = selection.tester {
+        query.push(" AND tester = ").push_bind(tester.0);
+    }
+    if let Some(since) = selection.received_since {
+        query.push(" AND received_at >= ").push_bind(since);
+    }
+    if let Some(before) = selection.received_before {
+        query.push(" AND received_at < ").push_bind(before);
+    }
 }
 
-/// Binds what [`condition`] and [`ALREADY`] ask for.
-fn bound<'q>(
-    statement: Statement<'q>,
-    selection: &WithdrawalSelection,
-    kind: WithdrawnAs,
-    body: BodyFate,
-) -> Statement<'q> {
-    statement
-        .bind(selection.tester.map(|tester| tester.0))
-        .bind(selection.numbers.as_deref().map(super::list))
-        .bind(selection.received_since)
-        .bind(selection.received_before)
-        .bind(kind.as_str())
-        .bind(body.as_str())
+/// Says that a report is withdrawn so, and purged if that is asked for.
+fn already(query: &mut Builder<'_>, kind: WithdrawnAs, body: BodyFate) {
+    query.push("EXISTS (SELECT 1 FROM withdrawals WHERE withdrawals.number = reports.number AND kind = ");
+    query.push_bind(kind.as_str()).push(" AND (body = 'purged' OR ");
+    query.push_bind(body.as_str()).push(" = 'kept'))");
 }
 
 impl Record for Withdrawal {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::filling::{AUTHOR, DROPPED, REPORT, TESTER};
 use crate::server::Server;
@@ -54,6 +54,22 @@ fn documented(document: &Value, base: &str, stored: &str, paths: &mut Vec<String
             paths.extend(examples[place + 1..].iter().map(|second| asked(&[&first[0], &second[0]])));
         }
     }
+}
+
+/// Orders of an operator, with what is posted: reports named, or those of a tester in a time, are shown and withdrawn; one is
+/// restored, one processed again.
+pub fn orders(stored: &str) -> Vec<(String, Value)> {
+    let named = json!({"reason": "a mistake", "ids": [stored]});
+    let day = json!({"reason": "a mistake", "tester": TESTER, "received_since": "2025-06-01", "received_before": "2025-06-02"});
+    let mut orders = Vec::new();
+    for order in [named, day] {
+        let mut shown = order.clone();
+        shown["dry_run"] = true.into();
+        orders.extend([shown, order].map(|order| ("/v4/invalidations".to_owned(), order)));
+    }
+    orders.push((format!("/v4/reports/{stored}/restore"), Value::Null));
+    orders.push(("/v4/jobs/retry".to_owned(), Value::Null));
+    orders
 }
 
 fn in_path(template: &str, stored: &str) -> String {
