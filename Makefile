@@ -8,7 +8,7 @@ SERVICES ?= postgres redis elasticsearch opensearch haproxy
 
 # Modules left out of the runs on the other profiles: those that choose their servers themselves, whatever the profile, or
 # use none. A test that is about files of the embedded profile leaves itself out.
-ANYWHERE = --skip elastic:: --skip elastic_nodes:: --skip redis_queue:: --skip postgres_queue:: --skip nodes:: --skip plans:: \
+ANYWHERE = --skip elastic:: --skip elastic_nodes:: --skip redis_queue:: --skip postgres_queue:: --skip plans:: \
 	--skip cli_config:: --skip deployment::
 
 # The suites once more, on each of the other profiles.

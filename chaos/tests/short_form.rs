@@ -109,6 +109,22 @@ fn torment(queue: &str, outages: &[&str]) {
     }
 }
 
+/// A bug that cannot be planted any more shows nothing of the harness.
+#[test]
+fn every_planted_bug_can_still_be_planted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let patches = std::fs::read_dir(root.join("chaos/planted")).unwrap().map(|entry| entry.unwrap().path());
+    let patches: Vec<_> = patches.filter(|path| path.extension().is_some_and(|ending| ending == "patch")).collect();
+    assert!(patches.len() >= 8, "{patches:?}");
+    for patch in patches {
+        let checked = Command::new("git").args(["apply", "--check"]).arg(&patch).current_dir(&root).output().unwrap();
+        assert!(checked.status.success(), "{}: {}", patch.display(), String::from_utf8_lossy(&checked.stderr));
+        let text = std::fs::read_to_string(&patch).unwrap();
+        let named = text.lines().find_map(|line| line.strip_prefix("Check: ")).expect("it says what finds it");
+        assert!(CHECKS.into_iter().chain(DEPLOYED).any(|check| check == named), "{}: {named}", patch.display());
+    }
+}
+
 #[test]
 fn a_few_kills_break_no_promise() {
     let ended = run(&["--kills", "6", "--reports", "500", "--seconds", "12", "--seed", "4"]);
