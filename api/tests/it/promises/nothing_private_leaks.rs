@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::events::Listener;
 use crate::server::Server;
 use crate::submissions::{Made, legacy_report, registration};
 
@@ -143,6 +144,10 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
     let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
     let mut texts = Vec::new();
     while let Some(path) = waiting.pop_front() {
+        if path.starts_with("/v4/events") {
+            texts.push((path, events(server).await));
+            continue;
+        }
         for accept in ["*/*", "application/x-ndjson"] {
             let answer = server.ask(server.client.get(server.at(&path)).header("accept", accept)).await;
             let head: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
@@ -156,6 +161,16 @@ async fn crawl(server: &Server) -> Vec<(String, String)> {
         }
     }
     texts
+}
+
+/// All that is told to who listens from the beginning on. Events come without end.
+async fn events(server: &Server) -> String {
+    let mut listener = Listener::open(&server.client, &server.url, "?after=0", None).await;
+    let mut told = String::new();
+    for _ in server.lines("/v4/changes").await {
+        told.push_str(&listener.change().await.to_string());
+    }
+    told
 }
 
 fn leaks(texts: &[(String, String)], token: &str) -> Vec<String> {
@@ -187,6 +202,7 @@ async fn nothing_private_leaks() {
 
     let mut texts = crawl(&server).await;
     assert!(texts.len() > 100, "{}", texts.len());
+    assert!(texts.iter().any(|(path, text)| path == "/v4/events" && text.contains("Hide-Seek")));
     texts.extend(errors.into_iter().map(|text| ("an error".to_owned(), text)));
     texts.push(("the log".to_owned(), server.log()));
     assert_eq!(leaks(&texts, &token), Vec::<String>::new());
