@@ -222,11 +222,10 @@ impl Process {
         let settled: HashMap<i64, i64> = tx.settle_reports(&groups).await?.into_iter().collect();
         let waited = |report: &StoredReport| settled.get(&report.number) == Some(&report.revision);
         let readings: Vec<Reading> = readings.into_iter().filter(|reading| waited(&reading.stored.report)).collect();
-        if readings.len() < settled.len() {
+        let read: HashSet<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
+        if let Some(unread) = settled.keys().find(|number| !read.contains(number)) {
             // Its bytes or its tester are not there. It is found and parked as what fails for any other reason is.
-            let read: HashSet<i64> = readings.iter().map(|reading| reading.stored.report.number).collect();
-            let unread = settled.keys().find(|number| !read.contains(number)).copied().unwrap_or_default();
-            return Err(StoreError::inconsistent("reports", unread));
+            return Err(StoreError::inconsistent("reports", *unread));
         }
         let (rejected, parked) = unreadable(&readings);
         tx.end_reports(State::Rejected, &rejected).await?;

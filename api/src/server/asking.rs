@@ -32,6 +32,15 @@ impl App {
     }
 }
 
+/// How an index that was asked is, in a word.
+pub fn word<T>(answer: &Option<Option<T>>) -> &'static str {
+    match answer {
+        None => "off",
+        Some(Some(_)) => "ok",
+        Some(None) => "failing",
+    }
+}
+
 /// Puts a question to the index, if there is one; an inner `None` when it does not answer, which is logged.
 pub async fn ask<T: Send + 'static>(
     index: &Option<Arc<dyn DocumentIndex>>,

@@ -44,8 +44,13 @@ impl App {
         if self.database_away() {
             return None;
         }
-        tokio::time::timeout(PROBE, question).await.ok()?.ok()
+        briefly(question).await
     }
+}
+
+/// Asks the database for something small, whatever is known of it. `None`: it is away, or does not answer in time.
+pub async fn briefly<T>(question: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    tokio::time::timeout(PROBE, question).await.ok()?.ok()
 }
 
 /// While the database is away, an answer that needs it is refused quickly instead of being waited for, also when it went

@@ -1,7 +1,6 @@
 //! What a worker answers to those who watch it: that it lives, that it can work, and its measures. It has no other door.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -11,18 +10,14 @@ use axum::{Json, Router};
 use pipeline::index::DocumentIndex;
 use pipeline::process::Process;
 use pipeline::queue::Gate;
-use pipeline::store::StoreError;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Gauges;
 use super::asking;
+use super::away::briefly;
 use super::problems::ApiError;
 use super::reading::status::{exposition, healthz};
 use super::redis::Redis;
-
-/// Time for the database to answer a question that only asks whether it does.
-const PROBE: Duration = Duration::from_secs(2);
 
 /// A worker as it is seen from outside.
 pub struct Health {
@@ -47,7 +42,7 @@ pub fn router(health: Arc<Health>) -> Router {
 
 /// `GET /readyz`: whether the worker can process reports. Without the index or Redis it does; they are named all the same.
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
-    let (database, mark, redis) = futures::join!(
+    let (database, index, redis) = futures::join!(
         briefly(health.process.store.head()),
         asking::ask(&health.index, |index| index.mark()),
         health.redis.answers()
@@ -57,12 +52,8 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
         (false, None) => Some("the database does not answer"),
         (false, Some(_)) => None,
     };
-    let index = match mark {
-        None => "off",
-        Some(Some(_)) => "ok",
-        Some(None) => "failing",
-    };
-    let mut parts = serde_json::json!({"database": if database.is_some() { "ok" } else { "failing" }, "index": index});
+    let database = if database.is_some() { "ok" } else { "failing" };
+    let mut parts = serde_json::json!({"database": database, "index": asking::word(&index)});
     if let Some(answers) = redis {
         parts["redis"] = if answers { "ok" } else { "away" }.into();
     }
@@ -75,19 +66,9 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
 
 /// `GET /metrics`: counters in the text format of Prometheus.
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
-    let store = &health.process.store;
-    let now = health.process.clock.now();
-    let freshness = briefly(store.freshness(now)).await;
-    let mark = match freshness {
-        Some(_) => asking::ask(&health.index, |index| index.mark()).await.flatten(),
-        None => None,
-    };
-    health.gauges.show(now, freshness, mark, briefly(store.size()).await, &health.gate);
+    let Process { store, clock, measures, .. } = &health.process;
+    health.gauges.read_database(store, clock.now(), &health.index).await;
+    health.gauges.read_process(&health.gate);
     health.redis.show().await;
-    exposition(&health.process.measures)
-}
-
-/// Asks the database for something small. `None`: it is away, or does not answer in time.
-async fn briefly<T>(question: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-    timeout(PROBE, question).await.ok()?.ok()
+    exposition(measures)
 }

@@ -37,8 +37,8 @@ use pipeline::measures::{Measures, gauge};
 use pipeline::publish::Artefacts;
 use pipeline::queue::Gate;
 use pipeline::readers::Readers;
+use pipeline::store::Store;
 use prometheus::{IntGauge, Registry};
-use schemas::views::Freshness;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -130,26 +130,23 @@ impl Gauges {
         }
     }
 
-    /// Notes what is known at this moment. What nobody tells stays as it was.
-    fn show(
-        &self,
-        now: DateTime<Utc>,
-        freshness: Option<Freshness>,
-        mark: Option<i64>,
-        database_bytes: Option<i64>,
-        gate: &Gate,
-    ) {
-        if let Some(freshness) = freshness {
+    /// Notes what database and index tell at this moment. What they do not tell stays as it was.
+    async fn read_database(&self, store: &Store, now: DateTime<Utc>, index: &Option<Arc<dyn DocumentIndex>>) {
+        if let Some(freshness) = away::briefly(store.freshness(now)).await {
             self.waiting.set(freshness.waiting);
             self.waiting_age.set((now - freshness.fresh_at).num_seconds().max(0));
             self.head.set(freshness.head);
-            if let Some(mark) = mark {
+            if let Some(Some(mark)) = asking::ask(index, |index| index.mark()).await {
                 self.index_lag.set((freshness.head - mark).max(0));
             }
         }
-        if let Some(bytes) = database_bytes {
+        if let Some(bytes) = away::briefly(store.size()).await {
             self.database.set(bytes);
         }
+    }
+
+    /// Notes what this process knows of itself.
+    fn read_process(&self, gate: &Gate) {
         self.workers.set(i64::try_from(gate.workers()).unwrap_or(i64::MAX));
         if let Some(bytes) = resident_bytes() {
             self.resident.set(bytes);

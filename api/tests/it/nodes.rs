@@ -2,7 +2,7 @@
 //! Redis is away, all go on, and say so.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -15,7 +15,7 @@ use crate::submissions::{Made, legacy_report, registration};
 
 const PROFILE: &str = "ce39923d-d72f-4b7a-aff0-af6d77c1616d";
 
-/// A further node of a server: `assay api` on the same database.
+/// A further process beside a server: `assay api` on the same database, or a worker.
 pub struct Node {
     pub url: String,
     child: Child,
@@ -23,7 +23,16 @@ pub struct Node {
 
 impl Node {
     pub fn beside(server: &Server, settings: &[&str]) -> Node {
-        let mut command = server.beside(&["api", "--listen", "127.0.0.1:0"]);
+        Node::run(server, &["api", "--listen", "127.0.0.1:0"], settings)
+    }
+
+    /// A worker on the same database, watched at `url`.
+    pub fn worker(server: &Server, settings: &[&str]) -> Node {
+        Node::run(server, &["worker", "--set", "worker_listen=127.0.0.1:0"], settings)
+    }
+
+    fn run(server: &Server, command: &[&str], settings: &[&str]) -> Node {
+        let mut command = server.beside(command);
         for setting in settings {
             command.args(["--set", setting]);
         }
@@ -32,6 +41,13 @@ impl Node {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim_end().strip_prefix("listening on ").expect("the node says where it listens").to_owned();
         Node { url, child }
+    }
+
+    /// Tells it to stop, and gives how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap()
     }
 
     pub async fn get(&self, server: &Server, path: &str) -> Answer {

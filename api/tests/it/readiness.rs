@@ -1,9 +1,9 @@
 //! A node says whether it should be given requests, before it stops taking them: to proxies, and to health checks.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
+use crate::nodes::Node;
 use crate::server::{PATIENCE, Server};
 use crate::submissions::Made;
 
@@ -35,17 +35,12 @@ async fn a_node_that_was_told_to_stop_says_so_while_it_still_takes_reports() {
 /// What supervisors and Prometheus ask a worker, which takes no requests otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_answers_those_who_watch_it_and_nobody_else() {
-    let server = Server::with(&["--listen", "127.0.0.1:0", "--set", "workers=0", "--set", "index=none"]);
+    let mut server = Server::with(&["--listen", "127.0.0.1:0", "--set", "workers=0", "--set", "index=none"]);
     server.submit_all(&[Made::default().json()]).await;
     // On SQLite, the directory is its own once the server is gone.
-    let mut server = server;
     server.stop();
-    let mut command = server.beside(&["worker", "--set", "worker_listen=127.0.0.1:0", "--set", "index=none"]);
-    let mut worker = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.trim_end().strip_prefix("listening on ").expect("the worker says where it listens").to_owned();
-    let ask = async |path: &str| server.ask(server.client.get(format!("{url}{path}"))).await;
+    let mut worker = Node::worker(&server, &["index=none"]);
+    let ask = async |path: &str| worker.get(&server, path).await;
 
     assert_eq!(ask("/healthz").await.text(), "ok\n");
     let ready = ask("/readyz").await;
@@ -53,7 +48,7 @@ async fn a_worker_answers_those_who_watch_it_and_nobody_else() {
     assert_eq!((&ready.json()["database"], &ready.json()["index"]), (&"ok".into(), &"off".into()));
     // As a container engine asks.
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.args(["status", "--ready", "--server", &url]).env_clear().env("HOME", server.home());
+    command.args(["status", "--ready", "--server", &worker.url]).env_clear().env("HOME", server.home());
     assert!(command.output().unwrap().status.success());
     let end = Instant::now() + PATIENCE;
     while !ask("/metrics").await.text().contains("\nassay_processed_total 1\n") {
@@ -67,6 +62,5 @@ async fn a_worker_answers_those_who_watch_it_and_nobody_else() {
         let answer = ask(path).await;
         assert_eq!((answer.status, answer.header("content-type")), (404, "application/problem+json"), "{path}");
     }
-    let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", worker.id())]).status().unwrap();
-    assert!(asked.success() && worker.wait().unwrap().success());
+    assert!(worker.stop().success());
 }

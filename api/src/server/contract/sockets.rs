@@ -20,8 +20,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::server::App;
 use crate::server::problems::ApiError;
-use crate::server::reading::changes::write_change;
-use crate::server::reading::wanted::Wanted;
+use crate::server::reading::changes::change_text;
+use crate::server::reading::wanted::{Wanted, same};
 use crate::server::reading::{results as result_list, summaries as summary_list};
 
 /// What a handler gets: a request to become a WebSocket, or why it is none.
@@ -125,7 +125,6 @@ async fn follow_uploads(
     filter: UploadFilter,
     patience: Duration,
 ) {
-    let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
     let mut pings = interval(PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -171,10 +170,7 @@ async fn follow_changes(app: Arc<App>, mut socket: impl Duplex, wanted: Wanted, 
         };
         after = rows.last().map_or(after, ChangeRow::number);
         for row in rows.iter().filter(|row| wanted.tells(row)) {
-            let mut text = Vec::new();
-            write_change(&mut text, row);
-            let text = String::from_utf8(text).expect("JSON is UTF-8");
-            if send(&mut socket, Message::text(text), patience).await.is_err() {
+            if send(&mut socket, Message::text(change_text(row)), patience).await.is_err() {
                 return;
             }
         }

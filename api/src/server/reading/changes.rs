@@ -135,8 +135,15 @@ fn piece(rows: &[ChangeRow]) -> Bytes {
     Bytes::from(text)
 }
 
+/// One change as a text of its own.
+pub fn change_text(row: &ChangeRow) -> String {
+    let mut text = Vec::new();
+    write_change(&mut text, row);
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
 /// One change as JSON. A result's document is JSON already, its id first.
-pub fn write_change(out: &mut Vec<u8>, row: &ChangeRow) {
+fn write_change(out: &mut Vec<u8>, row: &ChangeRow) {
     use std::io::Write as _;
     let written = match row {
         ChangeRow::Result { number, removed, document } => {

@@ -17,7 +17,7 @@ use pipeline::store::{ChangeRow, ResultFilter, SummaryFilter};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::changes::write_change;
+use super::changes::change_text;
 use super::language;
 use super::wanted::Wanted;
 use crate::server::App;
@@ -150,7 +150,5 @@ fn event(row: &ChangeRow) -> Event {
         ChangeRow::Result { .. } => "result",
         ChangeRow::Summary { .. } => "summary",
     };
-    let mut data = Vec::new();
-    write_change(&mut data, row);
-    place(row.number()).event(kind).data(String::from_utf8(data).expect("JSON is UTF-8"))
+    place(row.number()).event(kind).data(change_text(row))
 }

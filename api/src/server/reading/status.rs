@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::server::App;
-use crate::server::asking::Held;
+use crate::server::asking::{self, Held};
 use crate::server::intake::credentials::demand;
 use crate::server::problems::ApiError;
 
@@ -109,11 +109,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         futures::join!(app.briefly(app.readers.store.head()), app.index_mark(), app.redis.answers());
     let database = database.is_some();
     let spool = app.spool_level();
-    let index = match index {
-        None => "off",
-        Some(Some(_)) => "ok",
-        Some(None) => "failing",
-    };
+    let index = asking::word(&index);
     // A failing index delays search alone, and without the database reports are spooled: neither takes the node out of
     // service.
     let fault = match (app.leaving.is_cancelled(), database, spool) {
@@ -151,14 +147,10 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 /// `GET /metrics`: counters in the text format of Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let store = &app.readers.store;
-    let now = app.readers.clock.now();
-    let freshness = app.briefly(store.freshness(now)).await;
-    let mark = match freshness {
-        Some(_) => app.index_mark().await.flatten(),
-        None => None,
-    };
-    app.gauges.show(now, freshness, mark, app.briefly(store.size()).await, &app.gate);
+    if !app.database_away() {
+        app.gauges.read_database(&app.readers.store, app.readers.clock.now(), &app.index).await;
+    }
+    app.gauges.read_process(&app.gate);
     if let Some(spool) = &app.intake.spool {
         spool.show().await;
     }

@@ -38,8 +38,12 @@ impl Wanted {
     }
 }
 
+/// Whether a value is the one that is wanted, if one is.
+pub fn same(wanted: &Option<String>, value: &str) -> bool {
+    wanted.as_deref().is_none_or(|wanted| wanted == value)
+}
+
 fn shows_result(filter: &ResultFilter, row: &ResultView) -> bool {
-    let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
     filter.language.is_none_or(|language| language.as_str() == row.language)
         && same(&filter.distribution, &row.distribution)
         && same(&filter.version, &row.version)
@@ -53,7 +57,6 @@ fn shows_result(filter: &ResultFilter, row: &ResultView) -> bool {
 }
 
 fn shows_summary(filter: &SummaryFilter, row: &SummaryView) -> bool {
-    let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
     filter.language.is_none_or(|language| language.as_str() == row.language)
         && same(&filter.distribution, &row.distribution)
         && same(&filter.version, &row.version)
